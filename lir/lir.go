@@ -81,7 +81,7 @@ type Inst struct {
 	B     Arg
 	T, F  Arg // Select: the value if the condition holds, and if not
 	Mem   Mem
-	Pos   int32 // the source line, for listings; NoPos if there is none
+	Pos   int32 // the source position, for listings; NoPos if there is none
 }
 
 // Cond is the condition of a comparison or a bit test.
@@ -146,6 +146,9 @@ type Func struct {
 	NumReg Reg   // every register r in use has 0 < r < NumReg
 	Locals int   // bytes of local stack, uninitialised at entry
 	Blocks []*Block
-	// Source, if set, gives the text of source line Pos for listings.
+	// Origins, if set, has for each position the source lines that it stands
+	// for: several for code that they share. Without it, position p is line p.
+	Origins [][]int32
+	// Source, if set, gives the text of a position, for listings.
 	Source func(pos int32) string
 }
