@@ -1,0 +1,277 @@
+package capture
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/bits"
+	"slices"
+)
+
+const (
+	// bufferSize is how much is read at a time: enough for few system calls,
+	// little enough to stay in a level 2 cache. Measured, mapping the file is
+	// not faster, and it neither works on pipes nor survives a file that is
+	// truncated meanwhile.
+	bufferSize = 512 << 10
+
+	// maxBlock bounds a pcapng block, as in libpcap and Wireshark. Only an
+	// interface of a link type with larger packets raises it.
+	maxBlock = 16 << 20
+
+	// maxInterfaces and maxText bound what is kept of interface descriptions
+	// over all sections of a pcapng stream, in number and in bytes of text.
+	maxInterfaces = 1 << 16
+	maxText       = 16 << 20
+)
+
+// Reader reads packets from a capture file. One goroutine may use it at a time.
+//
+// Its memory is one buffer of 512 KiB, which grows only for a larger record: as
+// data arrives, up to 16 MiB (128 MiB for D-Bus captures).
+type Reader struct {
+	src    io.Reader
+	srcErr error // what ended src, once it did
+
+	buf      []byte
+	pos, end int   // what is read and not yet consumed: buf[pos:end]
+	base     int64 // offset of buf[0] in the stream
+
+	format Format
+	big    bool // byte order of the file, or of the current section
+	ifs    []Interface
+	count  int64
+	pkt    Packet
+	err    error // sticky
+
+	rec pcapRecord
+	ng  section
+
+	head    []byte                       // everything before the first record, for a Copier
+	release func()                       // called before buf's contents move
+	onBlock func(typ uint32, raw []byte) // called for each block that is no packet
+}
+
+// Option changes how NewReader reads.
+type Option func(*options)
+
+type options struct{ decompressors []decompressor }
+
+type decompressor struct {
+	magic string
+	open  func(io.Reader) (io.Reader, error)
+}
+
+// WithDecompressor makes NewReader read a stream that starts with magic, of at
+// most 16 bytes, through what open returns for it. Gzip needs no such option.
+func WithDecompressor(magic string, open func(io.Reader) (io.Reader, error)) Option {
+	return func(o *options) { o.decompressors = append(o.decompressors, decompressor{magic, open}) }
+}
+
+// Streams that are recognised only to be named.
+var compressions = []struct{ magic, name string }{
+	{"\x28\xb5\x2f\xfd", "zstd"},
+	{"\xfd7zXZ\x00", "xz"},
+	{"BZh", "bzip2"},
+	{"\x04\x22\x4d\x18", "lz4"},
+}
+
+const gzipMagic = "\x1f\x8b\x08"
+
+// NewReader reads src's file header and, in pcapng, everything up to the first
+// interface description. It never reads from src again after src has said
+// io.EOF or failed.
+func NewReader(src io.Reader, opts ...Option) (*Reader, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	r := &Reader{src: src, buf: make([]byte, bufferSize)}
+	_ = r.fill(16) // what is missing or failed shows again when it is needed
+	if err := r.decompress(&o); err != nil {
+		return nil, err
+	}
+	if err := r.open(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// decompress puts a decompressor between src and r if what was read so far is
+// the start of a compressed stream.
+func (r *Reader) decompress(o *options) error {
+	start := r.buf[:r.end]
+	var open func(io.Reader) (io.Reader, error)
+	switch i := slices.IndexFunc(o.decompressors, func(d decompressor) bool { return hasMagic(start, d.magic) }); {
+	case i >= 0:
+		open = o.decompressors[i].open
+	case hasMagic(start, gzipMagic):
+		open = func(src io.Reader) (io.Reader, error) { return gzip.NewReader(src) }
+	default:
+		for _, c := range compressions {
+			if hasMagic(start, c.magic) {
+				return r.fail(0, &reason{ErrNotCapture, "not a capture file but " + c.name + "-compressed data: decompress it first"})
+			}
+		}
+		return nil
+	}
+	rest := r.src
+	if r.srcErr != nil {
+		rest = endReader{r.srcErr}
+	}
+	all := io.MultiReader(bytes.NewReader(bytes.Clone(start)), rest)
+	src, err := open(bufio.NewReaderSize(all, 64<<10))
+	r.src, r.srcErr, r.end = src, nil, 0
+	if err != nil {
+		return r.short(0, err, "compressed file", 0)
+	}
+	return nil
+}
+
+func hasMagic(start []byte, magic string) bool {
+	return bytes.HasPrefix(start, []byte(magic))
+}
+
+// endReader is a stream that has already ended.
+type endReader struct{ err error }
+
+func (e endReader) Read([]byte) (int, error) { return 0, e.err }
+
+// open recognises the format and reads the file header.
+func (r *Reader) open() error {
+	if err := r.fill(4); err != nil {
+		if r.end == 0 && err == io.EOF {
+			return r.fail(0, truncated("empty file"))
+		}
+		return r.short(0, err, "file header", 4)
+	}
+	magic := binary.LittleEndian.Uint32(r.buf)
+	if magic == blockSection {
+		r.format = Pcapng
+		return r.openPcapng()
+	}
+	for _, m := range pcapMagics {
+		if magic == m.magic || magic == bits.ReverseBytes32(m.magic) {
+			r.format, r.big = Pcap, magic != m.magic
+			return r.openPcap(m)
+		}
+	}
+	return r.fail(0, &reason{ErrNotCapture,
+		fmt.Sprintf("not a capture file: it starts with % x, which is neither pcap nor pcapng", r.buf[:4])})
+}
+
+// Format returns the format of the stream.
+func (r *Reader) Format() Format { return r.format }
+
+// Interfaces returns the interfaces described so far: those of a pcapng
+// stream's later sections are appended as they are met. The slice is the
+// Reader's own, good until the next call of Next.
+func (r *Reader) Interfaces() []Interface { return r.ifs }
+
+// LinkType returns the first interface's link type. Packets of a pcapng stream
+// may be of another: their Meta tells.
+func (r *Reader) LinkType() LinkType { return r.ifs[0].LinkType }
+
+// Packets returns how many packets Next has delivered.
+func (r *Reader) Packets() int64 { return r.count }
+
+// Offset returns how many bytes of the (decompressed) stream are consumed.
+func (r *Reader) Offset() int64 { return r.base + int64(r.pos) }
+
+// Next returns the next packet. Its error is io.EOF after the last packet of a
+// well-formed stream, else an *Error; both stay.
+func (r *Reader) Next() (*Packet, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	if r.format == Pcap {
+		return r.nextPcap()
+	}
+	return r.nextPcapng()
+}
+
+// fill makes need bytes available at buf[pos:]. It fails with what the stream
+// ended with if there are fewer.
+func (r *Reader) fill(need int) error {
+	if r.end-r.pos >= need {
+		return nil
+	}
+	if r.pos > 0 {
+		if r.release != nil {
+			r.release()
+		}
+		r.end = copy(r.buf, r.buf[r.pos:r.end])
+		r.base += int64(r.pos)
+		r.pos = 0
+	}
+	for empty := 0; r.end < need; {
+		if r.srcErr != nil {
+			return r.srcErr
+		}
+		if r.end == len(r.buf) {
+			// A hostile length costs no more memory than twice the data sent.
+			buf := make([]byte, min(2*len(r.buf), max(need, bufferSize)))
+			copy(buf, r.buf)
+			r.buf = buf
+		}
+		n, err := r.src.Read(r.buf[r.end:])
+		r.end += n
+		r.srcErr = err
+		if n > 0 {
+			empty = 0
+		} else if empty++; empty == 100 && err == nil {
+			r.srcErr = io.ErrNoProgress
+		}
+	}
+	return nil
+}
+
+// short makes the error for what, of size bytes at offset off, of which the
+// stream has only buf[pos:end] before it ended with err.
+func (r *Reader) short(off int64, err error, what string, size int) error {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = truncated("%s cut short: the compressed stream ends early", what)
+	case err == io.EOF:
+		err = truncated("%s cut short: %d of %d bytes", what, r.end-r.pos, size)
+	}
+	return r.fail(off, err)
+}
+
+// fail records err, met in what starts at off, as the end of the stream.
+func (r *Reader) fail(off int64, err error) error {
+	e := &Error{Offset: off, Err: err}
+	if len(r.ifs) > 0 {
+		e.Packet = r.count + 1
+	}
+	r.err = e
+	return e
+}
+
+func (r *Reader) u16(b []byte) uint16 {
+	v := binary.LittleEndian.Uint16(b)
+	if r.big {
+		v = bits.ReverseBytes16(v)
+	}
+	return v
+}
+
+func (r *Reader) u32(b []byte) uint32 {
+	v := binary.LittleEndian.Uint32(b)
+	if r.big {
+		v = bits.ReverseBytes32(v)
+	}
+	return v
+}
+
+func (r *Reader) u64(b []byte) uint64 {
+	v := binary.LittleEndian.Uint64(b)
+	if r.big {
+		v = bits.ReverseBytes64(v)
+	}
+	return v
+}
