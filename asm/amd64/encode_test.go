@@ -6,12 +6,16 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/bpfjit/bpfjit/asm"
 
 	"golang.org/x/arch/x86/x86asm"
 )
@@ -150,7 +154,14 @@ func TestDecode(t *testing.T) {
 			t.Fatal(err)
 		}
 		inst, err := x86asm.Decode(code, 64)
+		if s.op == XCHG && s.w != W32 && s.ops[0] == RAX && s.ops[1] == RAX {
+			continue // it is NOP, and decoded so
+		}
 		if err == nil {
+			err = s.agrees(inst, len(code))
+		}
+		if err != nil && s.op == XCHG { // it has no order
+			s.ops[0], s.ops[1] = s.ops[1], s.ops[0]
 			err = s.agrees(inst, len(code))
 		}
 		if err != nil {
@@ -164,6 +175,9 @@ func TestDecode(t *testing.T) {
 func (s sample) agrees(inst x86asm.Inst, size int) error {
 	if inst.Len != size {
 		return fmt.Errorf("decoded length is %d of %d", inst.Len, size)
+	}
+	if s.op == INT3 && inst.Op == x86asm.INT && inst.Args[0] == x86asm.Imm(3) {
+		return nil
 	}
 	if got, want := strings.ToLower(inst.Op.String()), s.op.String(); got != want {
 		return fmt.Errorf("decoded as %s", inst)
@@ -239,4 +253,167 @@ func decodedReg(r Reg, w Width) x86asm.Reg {
 		return x86asm.EAX + x86asm.Reg(r)
 	}
 	return x86asm.RAX + x86asm.Reg(r)
+}
+
+// Branches go where they should, and none is long that could be short.
+func TestBranches(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var a Assembler
+		labels := make([]asm.Label, 1+r.IntN(60))
+		for i := range labels {
+			labels[i] = a.NewLabel()
+		}
+		var want []asm.Label
+		for _, l := range labels {
+			a.Bind(l)
+			for range r.IntN(4) {
+				to := labels[r.IntN(len(labels))]
+				if want = append(want, to); r.IntN(3) == 0 {
+					a.Jmp(to)
+				} else {
+					a.Jcc(Cond(r.IntN(16)), to)
+				}
+			}
+			a.Nop(r.IntN(30))
+		}
+		code, _, err := a.Finish()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for off := 0; off < len(code); {
+			inst, err := x86asm.Decode(code[off:], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			off += inst.Len
+			if rel, ok := inst.Args[0].(x86asm.Rel); ok {
+				if got := a.Offset(want[0]); off+int(rel) != got {
+					t.Fatalf("jump to %#x, not %#x", off+int(rel), got)
+				}
+				if inst.Len > 2 && -128 <= rel && rel <= 127 {
+					t.Fatalf("jump at %#x by %d is long", off, rel)
+				}
+				want = want[1:]
+			}
+		}
+		if len(want) != 0 {
+			t.Fatalf("%d jumps are missing", len(want))
+		}
+	}
+}
+
+// The conditions of jumps have the numbers of SETcc's, which GNU as has judged.
+func TestJccConditions(t *testing.T) {
+	for c := O; c <= G; c++ {
+		for _, far := range []int{0, 300} {
+			var a Assembler
+			l := a.NewLabel()
+			a.Jcc(c, l)
+			a.Nop(far)
+			a.Bind(l)
+			code, _, err := a.Finish()
+			if err != nil {
+				t.Fatal(err)
+			}
+			inst, err := x86asm.Decode(code, 64)
+			alias := map[string]string{"jnb": "jae", "jnz": "jne", "jz": "je"}
+			got := strings.ToLower(inst.Op.String())
+			if a, ok := alias[got]; ok {
+				got = a
+			}
+			if err != nil || got != "j"+c.String() {
+				t.Errorf("condition %s, %d bytes away: %v %v", c, far, inst, err)
+			}
+		}
+	}
+}
+
+func TestNop(t *testing.T) {
+	for n := range 40 {
+		var a Assembler
+		a.Endbr64()
+		a.Nop(n)
+		code, _, err := a.Finish()
+		if err != nil || len(code) != n+4 {
+			t.Fatalf("%d bytes: %x %v", n, code, err)
+		}
+		for code = code[4:]; len(code) > 0; {
+			inst, err := x86asm.Decode(code, 64)
+			if err != nil || inst.Op != x86asm.NOP {
+				t.Fatalf("%d bytes: %v %v", n, inst, err)
+			}
+			code = code[inst.Len:]
+		}
+	}
+}
+
+func TestMovImm(t *testing.T) {
+	for _, v := range []struct {
+		imm  int64
+		size int
+	}{{0, 5}, {1, 5}, {1<<32 - 1, 5}, {-1, 7}, {-1 << 31, 7}, {1 << 32, 10}, {-1<<31 - 1, 10}, {math.MinInt64, 10}} {
+		var a Assembler
+		a.MovImm(RDI, v.imm)
+		code, _, err := a.Finish()
+		if err != nil || len(code) != v.size {
+			t.Errorf("%d: %x %v", v.imm, code, err)
+			continue
+		}
+		inst, _ := x86asm.Decode(code, 64)
+		got, ok := inst.Args[1].(x86asm.Imm)
+		if inst.Args[0] == x86asm.EDI {
+			got = x86asm.Imm(uint32(got))
+		}
+		if !ok || int64(got) != v.imm {
+			t.Errorf("%d: %v", v.imm, inst)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, c := range []struct {
+		write func(a *Assembler)
+		want  string
+	}{
+		{func(a *Assembler) { a.Emit(ADD, W32, RAX, Imm(1<<32)) }, "code offset 1: add of 32 bits does not take (register rax, immediate 4294967296)"},
+		{func(a *Assembler) { a.Emit(ADD, W64, RAX, Imm(1<<31)) }, "code offset 1: add of 64 bits does not take (register rax, immediate 2147483648)"},
+		{func(a *Assembler) { a.Emit(ADD, W8|W16, RAX, RCX) }, "code offset 1: add of 24 bits does not take (register rax, register rcx)"},
+		{func(a *Assembler) { a.Emit(ADD, 0, RAX, RCX) }, "code offset 1: add of 0 bits does not take (register rax, register rcx)"},
+		{func(a *Assembler) { a.Emit(MOV, W64, Mem{}, At(RAX, 0)) }, "code offset 1: mov of 64 bits does not take (memory, memory)"},
+		{func(a *Assembler) { a.Emit(LEA, W64, RAX, RAX) }, "code offset 1: lea of 64 bits does not take (register rax, register rax)"},
+		{func(a *Assembler) { a.Emit(MOV, W64, NoReg, RAX) }, "code offset 1: mov of 64 bits does not take (register invalid, register rax)"},
+		{func(a *Assembler) { a.Emit(RET, 0, RAX) }, "code offset 1: ret of 0 bits does not take (register rax)"},
+		{func(a *Assembler) { a.Emit(BSWAP, W16, RAX) }, "code offset 1: bswap of 16 bits does not take (register rax)"},
+		{func(a *Assembler) { a.Emit(ADD, W64, RAX) }, "code offset 1: add of 64 bits does not take (register rax)"},
+		{func(a *Assembler) { a.Emit(ADD, W64, RAX, nil) }, "code offset 1: add of 64 bits does not take (register rax, nothing)"},
+		{func(a *Assembler) { a.Emit(MOV, W64, RAX, Mem{Base: RAX, Index: RSP, Scale: 1}) }, "code offset 1: memory operand: rsp cannot be an index"},
+		{func(a *Assembler) { a.Emit(MOV, W64, RAX, Mem{Base: RAX, Index: RCX, Scale: 3}) }, "code offset 1: memory operand: scale 3 is not 1, 2, 4 or 8"},
+		{func(a *Assembler) { a.Emit(MOV, W64, RAX, Mem{Base: RAX, Index: 16, Scale: 1}) }, "code offset 1: memory operand: index 16 is no register"},
+		{func(a *Assembler) { a.Emit(MOV, W64, RAX, Mem{Base: 17}) }, "code offset 1: memory operand: base 17 is no register"},
+		{func(a *Assembler) { a.Emit(MOV, W64, RAX, AtLabel(3)) }, "code offset 4: relative address refers to label 3, which does not exist"},
+		{func(a *Assembler) { a.Emit(numOps, W64, RAX) }, "code offset 1: invalid of 64 bits does not take (register rax)"},
+	} {
+		var a Assembler
+		a.Emit(RET, 0)
+		c.write(&a)
+		a.Emit(RET, 0)
+		a.Emit(ADD, W8, RAX, Imm(1000)) // not the first error
+		if _, _, err := a.Finish(); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("error %v, want %s", err, c.want)
+		}
+	}
+}
+
+// Operands do not go to the heap.
+func TestEmitAllocates(t *testing.T) {
+	var a Assembler
+	a.Nop(1 << 20)
+	n := testing.AllocsPerRun(100, func() {
+		a.Emit(ADD, W64, RAX, Mem{Base: RCX, Index: R12, Scale: 4, Disp: 1000})
+		a.Emit(CMP, W32, RAX, Imm(100000))
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
 }
