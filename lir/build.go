@@ -1,6 +1,7 @@
 package lir
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -199,15 +200,7 @@ func (b *Builder) Branch(w Width, c Cond, x Reg, y Arg, then, els int) {
 // may come in any order.
 func (b *Builder) Switch(w Width, x Reg, cases []Case, els int) {
 	cases = slices.Clone(cases)
-	slices.SortFunc(cases, func(a, b Case) int {
-		switch {
-		case a.Value < b.Value:
-			return -1
-		case a.Value > b.Value:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(cases, func(a, b Case) int { return cmp.Compare(a.Value, b.Value) })
 	b.end("Switch", Term{Kind: Switch, W: w, A: x, Cases: cases, Else: els})
 }
 
