@@ -1,0 +1,118 @@
+package bpfc
+
+import "math"
+
+// hoistGuards makes length checks few and early. Since a failing check and a
+// verdict of 0 are the same thing, a block may check at once for all that every
+// way on from it needs; what rejects anyway needs infinitely much. This is
+// bpfjit's "array bounds check elimination", on a graph.
+//
+// Checks of a constant length are placed anew: backward, what each block's
+// ways on need at least; forward, what has been checked on all ways to it.
+// Checks at an index are only merged: with others of the same index in the
+// block, and away if a dominating block checked as much.
+func hoistGuards(g *Graph) {
+	need := make(map[*Block]demand, len(g.Blocks))
+	for i := len(g.Blocks) - 1; i >= 0; i-- {
+		b := g.Blocks[i]
+		need[b] = b.demand(g, need)
+	}
+
+	checked := make(map[*Block]uint64, len(g.Blocks)) // on all ways out of the block
+	indexed := indexGuards{}
+	for i, b := range g.Blocks {
+		d := need[b]
+		if d.bytes > math.MaxUint32 { // no packet is that long, or all ways reject
+			g.rejectIn(b)
+			continue
+		}
+		before := uint64(math.MaxUint64)
+		for _, p := range b.Preds {
+			if p.Term != TermRet { // one that rejects now leads nowhere
+				before = min(before, checked[p])
+			}
+		}
+		if i == 0 {
+			before = 0
+		}
+		checked[b] = max(before, d.bytes)
+
+		body := make([]*Value, 0, len(b.Body)+1)
+		if d.bytes > before {
+			body = append(body, g.node(b, Value{Op: GuardLen, Need: d.bytes, Pos: d.pos}))
+		}
+		for _, v := range b.Body {
+			if v.Op == GuardLen && (len(v.Args) == 0 || indexed.covered(g, v)) {
+				continue
+			}
+			body = append(body, v)
+		}
+		b.Body = body
+	}
+	removeDead(g) // what only blocks that now reject led to
+}
+
+// demand is how many bytes a packet must have for any way on from the start of
+// a block to accept it, and the position of the loads that say so.
+type demand struct {
+	bytes uint64
+	pos   int32
+}
+
+func (b *Block) demand(g *Graph, need map[*Block]demand) demand {
+	d := demand{0, -1}
+	if b.Term == TermRet {
+		if c, ok := b.A.constant(); ok && c == reject {
+			return demand{math.MaxUint64, -1}
+		}
+	} else {
+		d = need[b.Succs[0]]
+		for _, s := range b.Succs[1:] {
+			if n := need[s]; n.bytes < d.bytes {
+				d = n
+			}
+		}
+	}
+	for _, v := range b.Body {
+		switch {
+		case v.Op == GuardNonZero:
+			if c, ok := v.Args[0].constant(); ok && c == 0 {
+				return demand{math.MaxUint64, -1}
+			}
+		case v.Op == GuardLen && len(v.Args) == 0:
+			if v.Need > d.bytes {
+				d.bytes = v.Need
+			}
+			d.pos = g.position(d.pos, v.Pos)
+		}
+	}
+	return d
+}
+
+// rejectIn makes b reject every packet. Its edges stay in Preds until removeDead.
+func (g *Graph) rejectIn(b *Block) {
+	b.Phis, b.Body, b.Succs, b.Cases, b.B = nil, nil, nil, nil, nil
+	b.Term, b.A = TermRet, g.constant(reject)
+}
+
+// indexGuards has, for each class of index values, the last guard that was
+// kept for it.
+type indexGuards map[int]*Value
+
+// covered says whether a kept guard makes v unnecessary, after raising one
+// earlier in the same block to what v needs; else it keeps v.
+func (kept indexGuards) covered(g *Graph, v *Value) bool {
+	index := v.Args[0].num
+	old := kept[index]
+	switch {
+	case old == nil || !old.Block.dominates(v.Block):
+	case old.Need >= v.Need:
+		return true
+	case old.Block == v.Block:
+		old.Need = v.Need
+		old.Pos = g.position(old.Pos, v.Pos)
+		return true
+	}
+	kept[index] = v
+	return false
+}

@@ -1,0 +1,294 @@
+package bpfc
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/bpfjit/bpfjit/lir"
+)
+
+// Parameters of a translated program, in this order.
+const (
+	ParamPacket  = iota // the packet's first byte
+	ParamCapLen         // captured bytes, 64 bits, at most 2^32-1
+	ParamWireLen        // length on the wire, of which the low 32 bits count
+	ParamAux            // the *Aux; null only in the Libpcap dialect
+)
+
+// Translate makes a LIR function of a program, with parameters as above and
+// the verdict as its result. Level 0 translates instruction by instruction;
+// higher levels optimise. The function reads packet bytes only inside the
+// captured length. Programs that LIR cannot express give an error that wraps
+// ErrNotTranslatable.
+func Translate(p *Program, level int) (*lir.Func, error) {
+	return TranslateTraced(p, level, nil)
+}
+
+// TranslateTraced is Translate that shows the decision graph, as built and
+// after each pass.
+func TranslateTraced(p *Program, level int, trace func(pass string, g *Graph)) (*lir.Func, error) {
+	g, err := newGraph(p, level <= 0)
+	if err != nil {
+		return nil, err
+	}
+	if level > 0 {
+		g.optimise(trace)
+	} else if trace != nil {
+		trace("build", g)
+	}
+	f := lower(g)
+	f.Source = func(pos int32) string {
+		lines := ""
+		for _, i := range f.Origins[pos] {
+			lines += fmt.Sprintf("(%03d) ", i)
+		}
+		if len(f.Origins[pos]) == 1 {
+			return lines + text(p.insns[f.Origins[pos][0]])
+		}
+		return lines
+	}
+	if err := lir.Verify(f); err != nil {
+		return nil, fmt.Errorf("translation is invalid: %w", err)
+	}
+	return f, nil
+}
+
+// lowerer turns a graph into a LIR function.
+type lowerer struct {
+	f      *lir.Func
+	b      *lir.Block
+	reg    map[*Value]lir.Reg
+	at     map[*Block]int // the LIR block a block starts with
+	way    map[edge]int   // the place of an edge in its target's Preds
+	fail   int            // the LIR block that rejects; -1 while nothing needs one
+	fixups []func()       // set branch targets once every block has its place
+	params [lir.MaxParams]lir.Reg
+}
+
+type edge struct{ from, to *Block }
+
+func lower(g *Graph) *lir.Func {
+	l := &lowerer{
+		f:    &lir.Func{Name: "filter", NumReg: 1, Origins: g.Origins},
+		reg:  map[*Value]lir.Reg{},
+		at:   map[*Block]int{},
+		way:  map[edge]int{},
+		fail: -1,
+	}
+	for i := range l.params {
+		l.params[i] = l.newReg()
+	}
+	l.f.Params = l.params[:]
+	for _, b := range g.Blocks {
+		for _, phi := range b.Phis {
+			l.reg[phi] = l.newReg()
+		}
+		for i, p := range b.Preds {
+			l.way[edge{p, b}] = i // of two edges between two blocks either: they carry the same
+		}
+	}
+	for _, b := range g.Blocks {
+		l.at[b] = l.newBlock()
+		for _, v := range b.Body {
+			l.value(v)
+		}
+		l.term(b)
+	}
+	if l.fail >= 0 {
+		l.fail = l.newBlock()
+		l.b.Term = lir.Term{Kind: lir.Return, B: lir.I(reject), Pos: lir.NoPos}
+	}
+	for _, fix := range l.fixups {
+		fix()
+	}
+	return l.f
+}
+
+func (l *lowerer) newReg() lir.Reg {
+	r := l.f.NumReg
+	l.f.NumReg++
+	return r
+}
+
+// newBlock starts a LIR block; code goes there from now on.
+func (l *lowerer) newBlock() int {
+	l.b = &lir.Block{}
+	l.f.Blocks = append(l.f.Blocks, l.b)
+	return len(l.f.Blocks) - 1
+}
+
+func (l *lowerer) emit(inst lir.Inst) lir.Reg {
+	inst.Dst = l.newReg()
+	l.b.Insts = append(l.b.Insts, inst)
+	return inst.Dst
+}
+
+// arg is a value as an operand.
+func (l *lowerer) arg(v *Value) lir.Arg {
+	if c, ok := v.constant(); ok {
+		return lir.I(int64(c))
+	}
+	return lir.R(l.reg[v])
+}
+
+// register is a value in a register.
+func (l *lowerer) register(v *Value, pos int32) lir.Reg {
+	if c, ok := v.constant(); ok {
+		return l.emit(lir.Inst{Op: lir.Mov, W: lir.W32, B: lir.I(int64(c)), Pos: pos})
+	}
+	return l.reg[v]
+}
+
+// lirOps has the LIR operation of each arithmetic operation.
+var lirOps = map[ValueOp]lir.Op{
+	OpAdd: lir.Add, OpSub: lir.Sub, OpMul: lir.Mul, OpDiv: lir.DivU, OpMod: lir.ModU,
+	OpAnd: lir.And, OpOr: lir.Or, OpXor: lir.Xor,
+	OpLsh: lir.ShlZ, OpRsh: lir.ShrZ, OpLshMasked: lir.ShlM, OpRshMasked: lir.ShrM,
+}
+
+// value computes a value, or tests a guard.
+func (l *lowerer) value(v *Value) {
+	pos := v.Pos
+	switch v.Op {
+	case OpLen:
+		l.reg[v] = l.emit(lir.Inst{Op: lir.Mov, W: lir.W32, B: lir.R(l.params[ParamWireLen]), Pos: pos})
+	case OpAux:
+		mem := lir.Mem{Base: l.params[ParamAux], Off: int32(v.K), Scale: 1}
+		l.reg[v] = l.emit(lir.Inst{Op: lir.Load, W: lir.W32, Mem: mem, Pos: pos})
+	case OpLoad:
+		l.reg[v] = l.load(v)
+	case OpNeg:
+		l.reg[v] = l.emit(lir.Inst{Op: lir.Neg, W: lir.W32, A: l.register(v.Args[0], pos), Pos: pos})
+	case OpLinuxOffset:
+		l.reg[v] = l.linuxOffset(v)
+	case GuardLen:
+		l.guardLen(v)
+	case GuardNonZero:
+		l.guard(lir.Term{W: lir.W32, Cond: lir.EQ, A: l.register(v.Args[0], pos), B: lir.I(0), Pos: pos})
+	case GuardAux:
+		l.guard(lir.Term{W: lir.W64, Cond: lir.EQ, A: l.params[ParamAux], B: lir.I(0), Pos: pos})
+	default:
+		l.reg[v] = l.emit(lir.Inst{Op: lirOps[v.Op], W: lir.W32, A: l.register(v.Args[0], pos), B: l.arg(v.Args[1]), Pos: pos})
+	}
+}
+
+// guard rejects if the condition holds and goes on in a new block if not.
+func (l *lowerer) guard(t lir.Term) {
+	from := l.b
+	t.Kind = lir.Branch
+	from.Term = t
+	from.Term.Else = l.newBlock()
+	l.fail = 0
+	l.fixups = append(l.fixups, func() { from.Term.Then = l.fail })
+}
+
+func (l *lowerer) guardLen(v *Value) {
+	capLen := l.params[ParamCapLen]
+	if len(v.Args) == 0 {
+		l.guard(lir.Term{W: lir.W64, Cond: lir.LTU, A: capLen, B: lir.I(int64(v.Need)), Pos: v.Pos})
+		return
+	}
+	end := l.emit(lir.Inst{Op: lir.Add, W: lir.W64, A: l.register(v.Args[0], v.Pos), B: lir.I(int64(v.Need)), Pos: v.Pos})
+	l.guard(lir.Term{W: lir.W64, Cond: lir.GTU, A: end, B: lir.R(capLen), Pos: v.Pos})
+}
+
+// load reads the packet; a guard has seen to it that the bytes are there.
+func (l *lowerer) load(v *Value) lir.Reg {
+	order := lir.BigEndian
+	if v.Swap {
+		order = lir.LittleEndian
+	}
+	mem := lir.Mem{Base: l.params[ParamPacket], Scale: 1}
+	if len(v.Args) > 0 {
+		mem.Index = l.register(v.Args[0], v.Pos)
+	}
+	if off := int32(v.K); off >= 0 {
+		mem.Off = off
+	} else { // above 2^31: displacements are signed
+		mem.Base = l.emit(lir.Inst{Op: lir.Add, W: lir.W64, A: mem.Base, B: lir.I(int64(v.K)), Pos: v.Pos})
+	}
+	return l.emit(lir.Inst{Op: lir.Load, W: lir.Width(v.Size), Order: order, Mem: mem, Pos: v.Pos})
+}
+
+// linuxOffset is what Program.linuxOffset computes, without branches.
+func (l *lowerer) linuxOffset(v *Value) lir.Reg {
+	pos := v.Pos
+	off := l.register(v.Args[0], pos)
+	inst := func(op lir.Op, w lir.Width, a lir.Reg, b lir.Arg) lir.Reg {
+		return l.emit(lir.Inst{Op: op, W: w, A: a, B: b, Pos: pos})
+	}
+	choose := func(base uint32, above lir.Reg, below lir.Arg) lir.Reg {
+		return l.emit(lir.Inst{Op: lir.Select, W: lir.W32, Cond: lir.GEU, A: off, B: lir.I(int64(base)), T: lir.R(above), F: below, Pos: pos})
+	}
+	const nowhere = 1<<32 - 1
+	at := choose(1<<31, l.emit(lir.Inst{Op: lir.Mov, W: lir.W64, B: lir.I(nowhere), Pos: pos}), lir.R(off))
+	at = choose(skfLLOff, inst(lir.Sub, lir.W32, off, lir.I(int64(skfLLOff))), lir.R(at))
+	if len(v.Args) == 1 {
+		return choose(skfNetOff, l.emit(lir.Inst{Op: lir.Mov, W: lir.W64, B: lir.I(nowhere), Pos: pos}), lir.R(at))
+	}
+	net := inst(lir.Sub, lir.W32, off, lir.I(int64(skfNetOff)))
+	net = inst(lir.Add, lir.W64, net, l.arg(v.Args[1]))
+	return choose(skfNetOff, net, lir.R(at))
+}
+
+var lirConds = [...]lir.Cond{TestEQ: lir.EQ, TestGT: lir.GTU, TestGE: lir.GEU, TestSET: lir.ANY}
+
+// term ends the code of b.
+func (l *lowerer) term(b *Block) {
+	switch b.Term {
+	case TermRet:
+		if c, ok := b.A.constant(); ok {
+			l.b.Term = lir.Term{Kind: lir.Return, B: lir.I(int64(c)), Pos: b.Pos}
+			return
+		}
+		l.b.Term = lir.Term{Kind: lir.Return, B: l.arg(b.A), Pos: b.Pos}
+	case TermJump:
+		l.moves(b, b.Succs[0])
+		t := &l.b.Term
+		*t = lir.Term{Kind: lir.Jump, Pos: b.Pos}
+		l.fixups = append(l.fixups, func() { t.Then = l.at[b.Succs[0]] })
+	case TermTest:
+		t := &l.b.Term
+		*t = lir.Term{Kind: lir.Branch, W: lir.W32, Cond: lirConds[b.Test], A: l.register(b.A, b.Pos), B: l.arg(b.B), Pos: b.Pos}
+		l.edge(b, 0, &t.Then)
+		l.edge(b, 1, &t.Else)
+	case TermSwitch:
+		t := &l.b.Term
+		*t = lir.Term{Kind: lir.Switch, W: lir.W32, A: l.register(b.A, b.Pos), Cases: make([]lir.Case, len(b.Cases)), Pos: b.Pos}
+		for i, c := range b.Cases {
+			t.Cases[i].Value = uint64(c)
+			l.edge(b, i+1, &t.Cases[i].Target)
+		}
+		l.edge(b, 0, &t.Else)
+		l.fixups = append(l.fixups, func() {
+			slices.SortFunc(t.Cases, func(x, y lir.Case) int { return int(int64(x.Value) - int64(y.Value)) })
+		})
+	}
+}
+
+// edge sets target to where the i-th edge out of b leads: to the block there,
+// or to a new one before it that gives its phis what they have on this edge.
+func (l *lowerer) edge(b *Block, i int, target *int) {
+	s := b.Succs[i]
+	if len(s.Phis) == 0 {
+		l.fixups = append(l.fixups, func() { *target = l.at[s] })
+		return
+	}
+	*target = l.newBlock()
+	l.moves(b, s)
+	t := &l.b.Term
+	*t = lir.Term{Kind: lir.Jump, Pos: lir.NoPos}
+	l.fixups = append(l.fixups, func() { t.Then = l.at[s] })
+}
+
+// moves gives the phis of s what they have on the edge from b. Phis are read
+// below s only and their arguments come from above it, so the order is free.
+func (l *lowerer) moves(b, s *Block) {
+	if len(s.Phis) == 0 {
+		return
+	}
+	way := l.way[edge{b, s}]
+	for _, phi := range s.Phis {
+		l.b.Insts = append(l.b.Insts, lir.Inst{Op: lir.Mov, W: lir.W32, Dst: l.reg[phi], B: l.arg(phi.Args[way]), Pos: lir.NoPos})
+	}
+}
