@@ -255,7 +255,7 @@ func (bd *builder) merge(b *Block, variable int, edges []incoming) *Value {
 	case same, equal && first.Op == OpConst: // its block dominates all of them, and b
 		return first
 	case equal && !bd.g.plain && first.leaf():
-		return bd.g.add(b, Value{Op: first.Op, Size: first.Size, K: first.K, Pos: first.Pos})
+		return bd.g.add(b, Value{Op: first.Op, Size: first.Size, Swap: first.Swap, K: first.K, Pos: first.Pos})
 	}
 	args := make([]*Value, len(edges))
 	for j, e := range edges {

@@ -218,7 +218,7 @@ func (l *lowerer) linuxOffset(v *Value) lir.Reg {
 		return l.emit(lir.Inst{Op: op, W: w, A: a, B: b, Pos: pos})
 	}
 	choose := func(base uint32, above lir.Reg, below lir.Arg) lir.Reg {
-		return l.emit(lir.Inst{Op: lir.Select, W: lir.W32, Cond: lir.GEU, A: off, B: lir.I(int64(base)), T: lir.R(above), F: below, Pos: pos})
+		return l.emit(lir.Inst{Op: lir.Select, W: lir.W64, Cond: lir.GEU, A: off, B: lir.I(int64(base)), T: lir.R(above), F: below, Pos: pos})
 	}
 	const nowhere = 1<<32 - 1
 	at := choose(1<<31, l.emit(lir.Inst{Op: lir.Mov, W: lir.W64, B: lir.I(nowhere), Pos: pos}), lir.R(off))
