@@ -7,7 +7,7 @@ import "io"
 // slabs, in the order of the stream. An error comes with the packets before it;
 // the end of the stream is no error.
 func ReadAll(r *Reader) ([]Packet, error) {
-	const slabSize = 1 << 20
+	slabSize := 64 << 10
 	var pkts []Packet
 	var slab []byte
 	for {
@@ -20,6 +20,7 @@ func ReadAll(r *Reader) ([]Packet, error) {
 		n := len(p.Data)
 		if cap(slab)-len(slab) < n {
 			slab = make([]byte, 0, max(slabSize, n))
+			slabSize = min(2*slabSize, 1<<20)
 		}
 		at := len(slab)
 		slab = append(slab, p.Data...)

@@ -89,7 +89,7 @@ func TestSources(t *testing.T) {
 // come, and then io.EOF if the cut is between two, else ErrTruncated.
 func TestCutAnywhere(t *testing.T) {
 	for _, format := range []Format{Pcap, Pcapng} {
-		data, pkts := random(2, format, 20)
+		data, pkts := random(2, format, 8)
 		start := len(data)
 		for _, p := range pkts {
 			start -= len(p.Raw)
