@@ -54,7 +54,9 @@ func readAsm(data []byte) ([]bpf.RawInstruction, error) {
 		if err := a.tooMany(len(a.code), t); err != nil {
 			return nil, err
 		}
+		a.within = true
 		st, err := a.statement(t)
+		a.within = false
 		if err != nil {
 			return nil, err
 		}

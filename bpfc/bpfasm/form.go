@@ -70,6 +70,8 @@ func forms(f Form) form {
 		return form{"hexbe", readHexBE, writeHexBE}
 	case Dot:
 		return form{"dot", nil, writeDot}
+	case Unknown:
+		return form{name: "unknown"}
 	}
 	return form{name: fmt.Sprintf("Form(%d)", uint8(f))}
 }
@@ -302,7 +304,7 @@ func byteOrder(little, big Form, data []byte, readLittle, readBig func([]byte) (
 	}
 	nl, nb := known(l), known(b)
 	if nl == 0 && nb == 0 && !slices.ContainsFunc(l, func(ins bpf.RawInstruction) bool { return ins.Op == 0 }) {
-		return Unknown, fmt.Errorf("no form recognised: %d instructions in binary have no known opcode in either byte order", len(l))
+		return Unknown, errors.New("no form recognised: binary data without a known opcode in either byte order")
 	}
 	if nb > nl {
 		return big, nil

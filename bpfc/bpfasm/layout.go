@@ -67,7 +67,7 @@ func (a *assembler) forward(i int) (t, f int, err error) {
 	for _, id := range [...]int32{st.jt, st.jf} {
 		if a.place(i, id) <= i {
 			l := &a.labels[id]
-			return 0, 0, a.errorAt(st, "label %v at %d:%d is not behind this conditional jump: only ja can go back", l.defAt, l.defAt.line, l.defAt.col)
+			return 0, 0, a.errorAt(st, "conditional jump back to label %v (%d:%d): only ja can go back", l.defAt, l.defAt.line, l.defAt.col)
 		}
 	}
 	return a.place(i, st.jt), a.place(i, st.jf), nil

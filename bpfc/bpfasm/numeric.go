@@ -55,7 +55,7 @@ func (s *scanner) counted(t token, count int, prog []bpf.RawInstruction) ([]bpf.
 	case s.comment != nil:
 		return nil, s.comment
 	case count != len(prog):
-		return nil, s.errorf(t, "the count says %d instructions, %d follow", count, len(prog))
+		return nil, s.errorf(t, "count %d, but instructions found: %d", count, len(prog))
 	}
 	return prog, nil
 }

@@ -10,6 +10,7 @@ import (
 // mnemonic is what a word at the start of an instruction stands for.
 type mnemonic struct {
 	alias
+	name string                // as it was written
 	rows *[numOperands]*format // by operand; nil where it takes none such
 }
 
@@ -27,20 +28,19 @@ func (s *scanner) lookup(t token) (mnemonic, error) {
 	if rows == nil {
 		return mnemonic{}, s.errorf(t, "unknown instruction %v", t)
 	}
-	return mnemonic{a, rows}, nil
+	return mnemonic{a, name, rows}, nil
 }
 
 // takes lists the operands that are allowed, for errors.
 func (m mnemonic) takes() string {
 	var names []string
 	for arg, f := range m.rows {
-		if f == nil || m.only != argNone && m.only != operand(arg) {
-			continue
+		if f != nil && (m.only == argNone || m.only == operand(arg)) {
+			names = append(names, operandNames[arg])
 		}
-		names = append(names, operandNames[arg])
-		if operand(arg) == argAbs {
-			names = append(names, "an extension's name")
-		}
+	}
+	if m.rows[argAbs] != nil && m.only == argNone {
+		names = append(names, "an extension's name")
 	}
 	if last := len(names) - 1; last > 0 {
 		names = append(names[:last-1], names[last-1]+" or "+names[last])
@@ -63,7 +63,7 @@ func (s *scanner) operand(m mnemonic) (*format, uint32, error) {
 	}
 	f := m.rows[arg]
 	if f == nil || m.only != argNone && m.only != arg {
-		return nil, 0, s.errorf(t, "expected %s, found %s", m.takes(), operandNames[arg])
+		return nil, 0, s.errorf(t, "%s takes %s, not %s", m.name, m.takes(), operandNames[arg])
 	}
 	return f, k, nil
 }
@@ -100,7 +100,7 @@ func (s *scanner) anyOperand(t token, m mnemonic) (operand, uint32, error) {
 		}
 		return s.named(t, m)
 	case tokNumber, '-':
-		if m.rows[argMsh] != nil && m.only == argNone {
+		if s.peek().kind == '*' && m.rows[argMsh] != nil {
 			return s.headerLength(t)
 		}
 		if m.bare {
@@ -168,14 +168,13 @@ func (s *scanner) bracketed() (uint32, error) {
 // headerLength is 4*([k]&0xf): four times the low nibble, what an IPv4 header
 // says of its own length. Only these two constants exist.
 func (s *scanner) headerLength(t token) (operand, uint32, error) {
-	constant := func(t token, want uint32) error {
-		v, err := s.numberFrom(t, operandNames[argMsh])
-		if err == nil && v != want {
-			err = s.errorf(t, "expected %#x as in %s, found %v", want, operandNames[argMsh], t)
+	constant := func(t token, want uint32, spelling string) error {
+		if v, err := s.numberFrom(t, spelling); err != nil || v != want {
+			return s.expected(t, spelling+" as in "+operandNames[argMsh])
 		}
-		return err
+		return nil
 	}
-	if err := constant(t, 4); err != nil {
+	if err := constant(t, 4, "4"); err != nil {
 		return 0, 0, err
 	}
 	if err := s.expect('*'); err != nil {
@@ -191,7 +190,7 @@ func (s *scanner) headerLength(t token) (operand, uint32, error) {
 	if err := s.expect('&'); err != nil {
 		return 0, 0, err
 	}
-	if err := constant(s.next(), 0xf); err != nil {
+	if err := constant(s.next(), 0xf, "0xf"); err != nil {
 		return 0, 0, err
 	}
 	return argMsh, k, s.expect(')')

@@ -39,7 +39,7 @@ func (t token) String() string {
 }
 
 // scanner cuts text into tokens, for all textual forms. It skips blanks and
-// comments: /* */ and // everywhere, lines that start with #, and in assembler
+// comments: /* */ and // everywhere, lines that begin with #, and in assembler
 // text ; to the end of the line.
 type scanner struct {
 	form    Form // for errors
@@ -48,6 +48,7 @@ type scanner struct {
 	line    int
 	bol     int  // where the line begins
 	blank   bool // nothing but blanks since bol
+	within  bool // an instruction has begun: an indented # is an operand's
 	comment error
 }
 
@@ -93,7 +94,7 @@ func (s *scanner) skip() {
 			s.bol, s.blank = s.pos, true
 		case isSpace(c):
 			s.pos++
-		case c == ';' && s.form == Asm, c == '#' && s.blank, bytes.HasPrefix(rest, []byte("//")):
+		case c == ';' && s.form == Asm, c == '#' && s.blank && (s.pos == s.bol || !s.within), bytes.HasPrefix(rest, []byte("//")):
 			end := bytes.IndexByte(rest, '\n')
 			if end < 0 {
 				end = len(rest)
@@ -171,7 +172,7 @@ func (s *scanner) numberFrom(t token, what string) (uint32, error) {
 		return 0, err
 	}
 	if v < -1<<31 || v >= 1<<32 {
-		return 0, s.errorf(t, "%s %d does not fit in 32 bits", what, v)
+		return 0, s.errorf(t, "%d does not fit in 32 bits", v)
 	}
 	return uint32(v), nil
 }
@@ -233,7 +234,7 @@ func (s *scanner) digits(t token, text string, base int, what string) (uint32, e
 		return uint32(v), nil
 	}
 	if err.(*strconv.NumError).Err == strconv.ErrRange {
-		return 0, s.errorf(t, "%s %v does not fit in 32 bits", what, t)
+		return 0, s.errorf(t, "%v does not fit in 32 bits", t)
 	}
 	return 0, s.errorf(t, "expected %s, found %v, which is no number of base %d", what, t, base)
 }

@@ -49,7 +49,10 @@ func readSource(f Form, data []byte) ([]bpf.RawInstruction, error) {
 			return nil, s.expected(t, `"," or the end after an instruction`)
 		}
 	}
-	return prog, s.postscript()
+	if err := s.postscript(); err != nil {
+		return nil, err
+	}
+	return prog, nil
 }
 
 // preamble moves to the first instruction, and tells whether it is inside the
