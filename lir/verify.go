@@ -159,7 +159,7 @@ func (v *verifier) mem(m *Mem, size int) error {
 	return fmt.Errorf("scale %d is not 1, 2, 4 or 8", m.Scale)
 }
 
-// width reports whether w is one width, and one of those allowed.
+// checkWidth accepts one width of those allowed; none, where none is allowed.
 func checkWidth(w, allowed Width) error {
 	if w == 0 && allowed == 0 {
 		return nil
@@ -237,21 +237,20 @@ func (v *verifier) inst(in *Inst) error {
 // unused refuses a value in a field that the operation does not use: whoever
 // put it there meant something that would not happen.
 func (v *verifier) unused(in *Inst, use Operands) error {
-	for _, field := range []struct {
-		bit  Operands
-		zero bool
-		name string
+	for _, field := range [...]struct {
+		used, zero bool
+		name       string
 	}{
-		{UsesDst, in.Dst == NoReg, "Dst"},
-		{UsesA, in.A == NoReg, "A"},
-		{UsesB, in.B == Arg{}, "B"},
-		{UsesTF, in.T == Arg{}, "T"},
-		{UsesTF, in.F == Arg{}, "F"},
-		{UsesCond, in.Cond == CondInvalid, "Cond"},
-		{UsesOrder, in.Order == LittleEndian, "Order"},
-		{UsesMem, in.Mem == Mem{}, "Mem"},
+		{use&UsesDst != 0, in.Dst == NoReg, "Dst"},
+		{use&UsesA != 0, in.A == NoReg, "A"},
+		{use&UsesB != 0, in.B == Arg{}, "B"},
+		{use&UsesTF != 0, in.T == Arg{}, "T"},
+		{use&UsesTF != 0, in.F == Arg{}, "F"},
+		{use&UsesCond != 0, in.Cond == CondInvalid, "Cond"},
+		{use&UsesOrder != 0, in.Order == LittleEndian, "Order"},
+		{use&UsesMem != 0, in.Mem == Mem{}, "Mem"},
 	} {
-		if use&field.bit == 0 && !field.zero {
+		if !field.used && !field.zero {
 			return fmt.Errorf("%s does not use %s, which is set", in.Op, field.name)
 		}
 	}
@@ -259,6 +258,9 @@ func (v *verifier) unused(in *Inst, use Operands) error {
 }
 
 func (v *verifier) term(t *Term) error {
+	if t.Kind == TermInvalid || t.Kind > Return {
+		return fmt.Errorf("no such terminator: %d", t.Kind)
+	}
 	if err := v.unusedTerm(t); err != nil {
 		return err
 	}
@@ -284,8 +286,6 @@ func (v *verifier) term(t *Term) error {
 		)
 	case Return:
 		err = v.arg(t.B, W64)
-	default:
-		err = fmt.Errorf("no such terminator: %d", t.Kind)
 	}
 	return firstError(err, checkPos(t.Pos))
 }
@@ -302,7 +302,7 @@ func firstError(errs ...error) error {
 // unusedTerm is unused for terminators.
 func (v *verifier) unusedTerm(t *Term) error {
 	k := t.Kind
-	for _, field := range []struct {
+	for _, field := range [...]struct {
 		used, zero bool
 		name       string
 	}{
