@@ -148,6 +148,9 @@ func (p *parser) function() *Func {
 		t := p.advance()
 		f.Name, _ = strconv.Unquote(t.text) // the lexer has checked it
 	} else {
+		if p.tok.kind != tokWord {
+			p.unexpected("the function's name")
+		}
 		f.Name = p.expect(tokWord).text
 	}
 	p.expect('(')

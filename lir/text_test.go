@@ -152,7 +152,7 @@ func TestParseErrors(t *testing.T) {
 	in := func(line string) string { return "func f(%1) {\na:\n\t" + line + "\n}" }
 	for _, test := range []struct{ src, want string }{
 		{"", `1:1: end of text where "func" should be`},
-		{"func", `1:5: end of text where word should be`},
+		{"func", `1:5: end of text where the function's name should be`},
 		{"func f(%1", `1:10: end of text where "," should be`},
 		{"func f(%1) {", `1:13: end of text where the name of a block should be`},
 		{"func f() { a: ret 0 } x", `1:23: "x" where end of text should be`},
