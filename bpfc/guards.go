@@ -2,27 +2,79 @@ package bpfc
 
 import "math"
 
+// A guard of a constant length is redundant where as much was checked on every
+// way to it; one at an index, where a dominating block checked as much at the
+// same index, or another in its block does.
+
+// dropGuards removes redundant guards.
+func dropGuards(g *Graph) {
+	need := make(map[*Block]demand, len(g.Blocks))
+	for _, b := range g.Blocks {
+		need[b] = b.demand(g, demand{0, -1})
+	}
+	placeGuards(g, need)
+}
+
 // hoistGuards makes length checks few and early. Since a failing check and a
 // verdict of 0 are the same thing, a block may check at once for all that every
 // way on from it needs; what rejects anyway needs infinitely much. This is
-// bpfjit's "array bounds check elimination", on a graph.
-//
-// Checks of a constant length are placed anew: backward, what each block's
-// ways on need at least; forward, what has been checked on all ways to it.
-// Checks at an index are only merged: with others of the same index in the
-// block, and away if a dominating block checked as much.
+// bpfjit's "array bounds check elimination", on a graph. A block that needs
+// more than a packet can have rejects.
 func hoistGuards(g *Graph) {
 	need := make(map[*Block]demand, len(g.Blocks))
 	for i := len(g.Blocks) - 1; i >= 0; i-- {
 		b := g.Blocks[i]
-		need[b] = b.demand(g, need)
+		d := demand{0, -1}
+		if b.Term != TermRet {
+			d = need[b.Succs[0]]
+			for _, s := range b.Succs[1:] {
+				if n := need[s]; n.bytes < d.bytes {
+					d = n
+				}
+			}
+		}
+		need[b] = b.demand(g, d)
 	}
+	placeGuards(g, need)
+}
 
+// demand is how many bytes a packet must have for any way on from the start of
+// a block to accept it, and the position of the loads that say so.
+type demand struct {
+	bytes uint64
+	pos   int32
+}
+
+// demand is what the block needs by itself, if what comes after it needs d.
+func (b *Block) demand(g *Graph, d demand) demand {
+	never := demand{math.MaxUint64, -1}
+	if b.Term == TermRet {
+		if c, ok := b.A.constant(); ok && c == reject {
+			return never
+		}
+	}
+	for _, v := range b.Body {
+		switch {
+		case v.Op == GuardNonZero:
+			if c, ok := v.Args[0].constant(); ok && c == 0 {
+				return never
+			}
+		case v.Op == GuardLen && len(v.Args) == 0:
+			d.bytes = max(d.bytes, v.Need)
+			d.pos = g.position(d.pos, v.Pos)
+		}
+	}
+	return d
+}
+
+// placeGuards replaces the guards of a constant length by one at the start of
+// each block that needs more than was checked on some way to it.
+func placeGuards(g *Graph, need map[*Block]demand) {
 	checked := make(map[*Block]uint64, len(g.Blocks)) // on all ways out of the block
 	indexed := indexGuards{}
 	for i, b := range g.Blocks {
 		d := need[b]
-		if d.bytes > math.MaxUint32 { // no packet is that long, or all ways reject
+		if d.bytes > math.MaxUint32 {
 			g.rejectIn(b)
 			continue
 		}
@@ -50,43 +102,6 @@ func hoistGuards(g *Graph) {
 		b.Body = body
 	}
 	removeDead(g) // what only blocks that now reject led to
-}
-
-// demand is how many bytes a packet must have for any way on from the start of
-// a block to accept it, and the position of the loads that say so.
-type demand struct {
-	bytes uint64
-	pos   int32
-}
-
-func (b *Block) demand(g *Graph, need map[*Block]demand) demand {
-	d := demand{0, -1}
-	if b.Term == TermRet {
-		if c, ok := b.A.constant(); ok && c == reject {
-			return demand{math.MaxUint64, -1}
-		}
-	} else {
-		d = need[b.Succs[0]]
-		for _, s := range b.Succs[1:] {
-			if n := need[s]; n.bytes < d.bytes {
-				d = n
-			}
-		}
-	}
-	for _, v := range b.Body {
-		switch {
-		case v.Op == GuardNonZero:
-			if c, ok := v.Args[0].constant(); ok && c == 0 {
-				return demand{math.MaxUint64, -1}
-			}
-		case v.Op == GuardLen && len(v.Args) == 0:
-			if v.Need > d.bytes {
-				d.bytes = v.Need
-			}
-			d.pos = g.position(d.pos, v.Pos)
-		}
-	}
-	return d
 }
 
 // rejectIn makes b reject every packet. Its edges stay in Preds until removeDead.

@@ -1,8 +1,11 @@
 package bpfc
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/bpfjit/bpfjit/lir"
 )
@@ -27,6 +30,16 @@ func Translate(p *Program, level int) (*lir.Func, error) {
 // TranslateTraced is Translate that shows the decision graph, as built and
 // after each pass.
 func TranslateTraced(p *Program, level int, trace func(pass string, g *Graph)) (*lir.Func, error) {
+	f, err := translate(p, level, trace)
+	if err != nil && level > 0 && !errors.Is(err, ErrNotTranslatable) {
+		// Merged values live long. Where more are live at once than a function
+		// may have, take the program as it is, with its 18 variables.
+		return translate(p, 0, nil)
+	}
+	return f, err
+}
+
+func translate(p *Program, level int, trace func(pass string, g *Graph)) (*lir.Func, error) {
 	g, err := newGraph(p, level <= 0)
 	if err != nil {
 		return nil, err
@@ -37,20 +50,30 @@ func TranslateTraced(p *Program, level int, trace func(pass string, g *Graph)) (
 		trace("build", g)
 	}
 	f := lower(g)
-	f.Source = func(pos int32) string {
-		lines := ""
-		for _, i := range f.Origins[pos] {
-			lines += fmt.Sprintf("(%03d) ", i)
-		}
-		if len(f.Origins[pos]) == 1 {
-			return lines + text(p.insns[f.Origins[pos][0]])
-		}
-		return lines
-	}
+	f.Source = p.source(g.Origins)
 	if err := lir.Verify(f); err != nil {
-		return nil, fmt.Errorf("translation is invalid: %w", err)
+		return nil, fmt.Errorf("translation: %w", err)
 	}
 	return f, nil
+}
+
+// source tells what a position stands for: an instruction, or the numbers of
+// several.
+func (p *Program) source(origins [][]int32) func(pos int32) string {
+	return func(pos int32) string {
+		if pos < 0 || int(pos) >= len(origins) {
+			return ""
+		}
+		lines := origins[pos]
+		var w strings.Builder
+		for _, i := range lines {
+			fmt.Fprintf(&w, "(%03d) ", i)
+		}
+		if len(lines) == 1 {
+			w.WriteString(text(p.insns[lines[0]]))
+		}
+		return strings.TrimSpace(w.String())
+	}
 }
 
 // lowerer turns a graph into a LIR function.
@@ -261,7 +284,7 @@ func (l *lowerer) term(b *Block) {
 		}
 		l.edge(b, 0, &t.Else)
 		l.fixups = append(l.fixups, func() {
-			slices.SortFunc(t.Cases, func(x, y lir.Case) int { return int(int64(x.Value) - int64(y.Value)) })
+			slices.SortFunc(t.Cases, func(x, y lir.Case) int { return cmp.Compare(x.Value, y.Value) })
 		})
 	}
 }

@@ -10,8 +10,10 @@ type pass struct {
 
 // passes is what the optimiser does, in this order.
 var passes = []pass{
+	{"drop", dropGuards},    // so that tests of known outcome stand alone
+	{"thread", threadTests}, // so that fewer ways need anything
+	{"merge", mergeValues},
 	{"guards", hoistGuards},
-	{"thread", threadTests},
 	{"chains", joinChains},
 	{"order", nativeOrder},
 	{"dead", removeDead},
