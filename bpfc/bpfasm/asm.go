@@ -17,19 +17,18 @@ const nextLabel = -1
 
 // statement is an instruction whose jumps are still labels.
 type statement struct {
-	ins       bpf.RawInstruction
-	jt, jf    int32 // labels; ja has only jt
-	raw       bool  // given by its fields
-	line, col int32
-	offset    int32
+	ins    bpf.RawInstruction
+	raw    bool  // given by its fields
+	jt, jf int32 // labels; ja has only jt
+	offset int   // in the text
 }
 
 // label is a name in the program.
 type label struct {
 	name  string
-	def   int   // the statement that it stands before; -1: none yet
-	defAt token // its definition
-	useAt token // its first use
+	def   int // the statement that it stands before; -1: none yet
+	defAt int // the offset of its definition
+	useAt int // and of its first use
 }
 
 // assembler reads assembler text.
@@ -60,7 +59,7 @@ func readAsm(data []byte) ([]bpf.RawInstruction, error) {
 		if err != nil {
 			return nil, err
 		}
-		st.line, st.col, st.offset = int32(t.line), int32(t.col), int32(t.offset)
+		st.offset = t.offset
 		a.code = append(a.code, st)
 	}
 	if a.comment != nil {
@@ -72,31 +71,39 @@ func readAsm(data []byte) ([]bpf.RawInstruction, error) {
 	for _, l := range a.labels {
 		switch {
 		case l.def < 0:
-			return nil, a.errorf(l.useAt, "undefined label %v", l.useAt)
+			return nil, a.errorAt(l.useAt, "undefined label %q", l.name)
 		case l.def == len(a.code):
-			return nil, a.errorf(l.defAt, "expected an instruction after label %v, found the end", l.defAt)
+			return nil, a.errorAt(l.defAt, "expected an instruction after label %q, found the end", l.name)
 		}
 	}
 	return a.layout()
 }
 
 // intern is the number of the label named by t.
-func (a *assembler) intern(t token) int32 {
+func (a *assembler) intern(t token) (int32, error) {
 	id, ok := a.index[t.text]
 	if !ok {
+		if len(a.labels) == MaxInstructions {
+			return 0, a.errorf(t, "more than %d labels", MaxInstructions)
+		}
 		id = int32(len(a.labels))
 		a.index[t.text] = id
-		a.labels = append(a.labels, label{name: t.text, def: -1, useAt: t})
+		a.labels = append(a.labels, label{name: t.text, def: -1, useAt: t.offset})
 	}
-	return id
+	return id, nil
 }
 
 func (a *assembler) define(t token) error {
-	l := &a.labels[a.intern(t)]
-	if l.def >= 0 {
-		return a.errorf(t, "label %v is already defined at %d:%d", t, l.defAt.line, l.defAt.col)
+	id, err := a.intern(t)
+	if err != nil {
+		return err
 	}
-	l.def, l.defAt = len(a.code), t
+	l := &a.labels[id]
+	if l.def >= 0 {
+		line, col := a.place(l.defAt)
+		return a.errorf(t, "label %v is already defined at %d:%d", t, line, col)
+	}
+	l.def, l.defAt = len(a.code), t.offset
 	return nil
 }
 
@@ -106,7 +113,7 @@ func (a *assembler) target() (int32, error) {
 	if t.kind != tokIdent {
 		return 0, a.expected(t, "a label")
 	}
-	return a.intern(t), nil
+	return a.intern(t)
 }
 
 // statement takes the instruction that begins with t.

@@ -44,7 +44,7 @@ func (a *assembler) layout() ([]bpf.RawInstruction, error) {
 		}
 	}
 	if tail[0] > MaxInstructions {
-		return nil, a.errorAt(&a.code[longJump], "%s with those inserted for long jumps", errTooLong)
+		return nil, a.errorAt(a.code[longJump].offset, "%s with those inserted for long jumps", errTooLong)
 	}
 	out := make([]bpf.RawInstruction, 0, tail[0])
 	for i := range a.code {
@@ -53,8 +53,8 @@ func (a *assembler) layout() ([]bpf.RawInstruction, error) {
 	return out, nil
 }
 
-// place is the statement that a jump at i with label id goes to.
-func (a *assembler) place(i int, id int32) int {
+// goesTo is the statement that a jump at i with label id goes to.
+func (a *assembler) goesTo(i int, id int32) int {
 	if id == nextLabel {
 		return i + 1
 	}
@@ -65,12 +65,13 @@ func (a *assembler) place(i int, id int32) int {
 func (a *assembler) forward(i int) (t, f int, err error) {
 	st := &a.code[i]
 	for _, id := range [...]int32{st.jt, st.jf} {
-		if a.place(i, id) <= i {
+		if a.goesTo(i, id) <= i {
 			l := &a.labels[id]
-			return 0, 0, a.errorAt(st, "conditional jump back to label %v (%d:%d): only ja can go back", l.defAt, l.defAt.line, l.defAt.col)
+			line, col := a.place(l.defAt)
+			return 0, 0, a.errorAt(st.offset, "conditional jump back to label %q (%d:%d): only ja can go back", l.name, line, col)
 		}
 	}
-	return a.place(i, st.jt), a.place(i, st.jf), nil
+	return a.goesTo(i, st.jt), a.goesTo(i, st.jf), nil
 }
 
 // noRawJumps refuses to insert anything into a program that has distances of
@@ -79,8 +80,8 @@ func (a *assembler) noRawJumps(longJump int) error {
 	for i := range a.code {
 		st := &a.code[i]
 		if st.raw && bpfc.Class(st.ins.Op) == bpfc.ClassJMP {
-			long := a.code[longJump]
-			return a.errorAt(st, "this jump of fixed distance cannot be in a program where one (%d:%d) is longer than %d", long.line, long.col, maxJump)
+			line, col := a.place(a.code[longJump].offset)
+			return a.errorAt(st.offset, "this jump of fixed distance cannot be in a program where one (%d:%d) is longer than %d", line, col, maxJump)
 		}
 	}
 	return nil
@@ -107,10 +108,10 @@ func (a *assembler) emit(out []bpf.RawInstruction, i int, tail []int) []bpf.RawI
 	switch {
 	case st.raw:
 	case ins.Op == bpfc.Ja:
-		ins.K = uint32(tail[0] - tail[a.place(i, st.jt)] - len(out) - 1)
+		ins.K = uint32(tail[0] - tail[a.goesTo(i, st.jt)] - len(out) - 1)
 	case bpfc.IsConditional(ins.Op):
-		t := tail[i+1] - tail[a.place(i, st.jt)]
-		f := tail[i+1] - tail[a.place(i, st.jf)]
+		t := tail[i+1] - tail[a.goesTo(i, st.jt)]
+		f := tail[i+1] - tail[a.goesTo(i, st.jf)]
 		ja := func(distance int) bpf.RawInstruction {
 			return bpf.RawInstruction{Op: bpfc.Ja, K: uint32(distance)}
 		}
@@ -131,9 +132,4 @@ func (a *assembler) emit(out []bpf.RawInstruction, i int, tail []int) []bpf.RawI
 		}
 	}
 	return append(out, ins)
-}
-
-// errorAt is an error at a statement.
-func (a *assembler) errorAt(st *statement, msg string, args ...any) error {
-	return a.errorf(token{line: int(st.line), col: int(st.col), offset: int(st.offset)}, msg, args...)
 }

@@ -1,7 +1,6 @@
 package bpfasm
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -24,7 +23,6 @@ type token struct {
 	text   string
 	offset int
 	line   int // from 1
-	col    int // from 1, in bytes
 }
 
 // String is the token as an error message shows it.
@@ -43,24 +41,23 @@ func (t token) String() string {
 // text ; to the end of the line.
 type scanner struct {
 	form    Form // for errors
-	data    []byte
+	data    string
 	pos     int
 	line    int
-	bol     int  // where the line begins
-	blank   bool // nothing but blanks since bol
+	blank   bool // nothing but blanks in the line so far
 	within  bool // an instruction has begun: an indented # is an operand's
 	comment error
 }
 
 func newScanner(f Form, data []byte) *scanner {
-	return &scanner{form: f, data: data, line: 1, blank: true}
+	return &scanner{form: f, data: string(data), line: 1, blank: true}
 }
 
 // next is the next token. At the end, and where a comment does not end, it is
 // one of kind tokEnd for ever.
 func (s *scanner) next() token {
 	s.skip()
-	t := token{offset: s.pos, line: s.line, col: s.pos - s.bol + 1}
+	t := token{offset: s.pos, line: s.line}
 	if s.pos >= len(s.data) {
 		return t
 	}
@@ -76,9 +73,9 @@ func (s *scanner) next() token {
 		t.kind = tokenKind(c)
 	default:
 		t.kind = tokOther
-		_, n = utf8.DecodeRune(rest)
+		_, n = utf8.DecodeRuneInString(rest)
 	}
-	t.text = string(rest[:n])
+	t.text = rest[:n]
 	s.pos += n
 	return t
 }
@@ -91,28 +88,24 @@ func (s *scanner) skip() {
 		case c == '\n':
 			s.pos++
 			s.line++
-			s.bol, s.blank = s.pos, true
+			s.blank = true
 		case isSpace(c):
 			s.pos++
-		case c == ';' && s.form == Asm, c == '#' && s.blank && (s.pos == s.bol || !s.within), bytes.HasPrefix(rest, []byte("//")):
-			end := bytes.IndexByte(rest, '\n')
+		case c == ';' && s.form == Asm, c == '#' && s.hashComment(), strings.HasPrefix(rest, "//"):
+			end := strings.IndexByte(rest, '\n')
 			if end < 0 {
 				end = len(rest)
 			}
 			s.pos += end
-		case bytes.HasPrefix(rest, []byte("/*")):
-			end := bytes.Index(rest[2:], []byte("*/"))
+		case strings.HasPrefix(rest, "/*"):
+			end := strings.Index(rest[2:], "*/")
 			if end < 0 {
-				t := token{offset: s.pos, line: s.line, col: s.pos - s.bol + 1}
-				s.comment = s.errorf(t, "comment without end: expected */")
+				s.comment = s.errorAt(s.pos, "comment without end: expected */")
 				s.pos = len(s.data)
 				return
 			}
 			comment := rest[:end+4]
-			if last := bytes.LastIndexByte(comment, '\n'); last >= 0 {
-				s.line += bytes.Count(comment, []byte("\n"))
-				s.bol = s.pos + last + 1
-			}
+			s.line += strings.Count(comment, "\n")
 			s.pos += len(comment)
 		default:
 			return
@@ -120,13 +113,31 @@ func (s *scanner) skip() {
 	}
 }
 
-// errorf is an error at token t. A comment without end explains whatever is
+// hashComment tells whether the # here makes its line a comment.
+func (s *scanner) hashComment() bool {
+	firstColumn := s.pos == 0 || s.data[s.pos-1] == '\n'
+	return firstColumn || s.blank && !s.within
+}
+
+// place is the line and the column, in bytes and both from 1, of an offset.
+func (s *scanner) place(offset int) (line, col int) {
+	before := s.data[:offset]
+	return strings.Count(before, "\n") + 1, offset - strings.LastIndexByte(before, '\n')
+}
+
+// errorAt is an error at an offset. A comment without end explains whatever is
 // missing after it, so it goes first.
-func (s *scanner) errorf(t token, msg string, args ...any) error {
+func (s *scanner) errorAt(offset int, msg string, args ...any) error {
 	if s.comment != nil {
 		return s.comment
 	}
-	return &SyntaxError{Form: s.form, Line: t.line, Col: t.col, Offset: t.offset, Msg: fmt.Sprintf(msg, args...)}
+	line, col := s.place(offset)
+	return &SyntaxError{Form: s.form, Line: line, Col: col, Offset: offset, Msg: fmt.Sprintf(msg, args...)}
+}
+
+// errorf is an error at token t.
+func (s *scanner) errorf(t token, msg string, args ...any) error {
+	return s.errorAt(t.offset, msg, args...)
 }
 
 // expected is an error that t is not what has to stand in its place.
@@ -208,8 +219,8 @@ func (s *scanner) literal(t token, what string) (uint32, error) {
 	return s.digits(t, text, base, what)
 }
 
-// decimal takes a decimal number of at most max, as the numeric forms have it.
-func (s *scanner) decimal(t token, max uint32, what string) (uint32, error) {
+// decimal takes a decimal number of at most limit, as the numeric forms have it.
+func (s *scanner) decimal(t token, limit uint32, what string) (uint32, error) {
 	if t.kind != tokNumber {
 		return 0, s.expected(t, what)
 	}
@@ -217,13 +228,13 @@ func (s *scanner) decimal(t token, max uint32, what string) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	return v, s.limit(t, int64(v), max, what)
+	return v, s.limit(t, int64(v), limit, what)
 }
 
-// limit checks that v, which began at t, is at most max.
-func (s *scanner) limit(t token, v int64, max uint32, what string) error {
-	if v < 0 || v > int64(max) {
-		return s.errorf(t, "%s %d is not in 0..%d", what, v, max)
+// limit checks that v, which began at t, is at most limit.
+func (s *scanner) limit(t token, v int64, limit uint32, what string) error {
+	if v < 0 || v > int64(limit) {
+		return s.errorf(t, "%s %d is not in 0..%d", what, v, limit)
 	}
 	return nil
 }
@@ -246,7 +257,7 @@ func isWord(c byte) bool {
 	return isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == '.'
 }
 
-func wordLen(b []byte) int {
+func wordLen(b string) int {
 	n := 1
 	for n < len(b) && isWord(b[n]) {
 		n++

@@ -155,7 +155,6 @@ func (s *scanner) braced() (bpf.RawInstruction, error) {
 	var none bpf.RawInstruction
 	var v [4]uint32
 	var set [4]bool
-	first := s.peek()
 	named := false
 	for n := 0; ; n++ {
 		t := s.peek()
@@ -186,7 +185,7 @@ func (s *scanner) braced() (bpf.RawInstruction, error) {
 		case t.kind != '}':
 			return none, s.expected(t, `"," or "}"`)
 		case !named && n < len(v)-1:
-			return none, s.errorf(t, "expected %s, found the end of the instruction at %d:%d", rawFields[n+1].name, first.line, first.col)
+			return none, s.errorf(t, "expected %s, found the end of the instruction", rawFields[n+1].name)
 		}
 	}
 }
