@@ -193,7 +193,8 @@ func writeAsm(b *bytes.Buffer, prog []bpf.RawInstruction) {
 		if !spelled(prog, i) {
 			continue
 		}
-		for _, t := range targetsOf(i, ins) {
+		_, targets := spelling(i, ins)
+		for _, t := range targets {
 			labelled[t] = true
 		}
 	}
@@ -255,18 +256,26 @@ func targetsOf(i int, ins bpf.RawInstruction) []int64 {
 	return nil
 }
 
-// appendStatement writes the instruction at i with its labels. A label that
-// would be the next instruction's is left out where the syntax can do without.
-func appendStatement(b []byte, i int, ins bpf.RawInstruction) []byte {
+// spelling is the mnemonic for the instruction at i and the targets that it
+// gets as labels: not the next instruction where the syntax can do without.
+func spelling(i int, ins bpf.RawInstruction) (name string, targets []int64) {
 	f := formatOf(ins.Op)
-	name, targets := f.mnemonic, targetsOf(i, ins)
+	name, targets = f.mnemonic, targetsOf(i, ins)
 	if f.conditional() {
 		if inverse := inverses[name]; ins.Jt == 0 && ins.Jf != 0 && inverse != "" {
-			name, targets = inverse, targets[1:]
-		} else if ins.Jf == 0 {
-			targets = targets[:1]
+			return inverse, targets[1:]
+		}
+		if ins.Jf == 0 {
+			return name, targets[:1]
 		}
 	}
+	return name, targets
+}
+
+// appendStatement writes the instruction at i with its labels.
+func appendStatement(b []byte, i int, ins bpf.RawInstruction) []byte {
+	f := formatOf(ins.Op)
+	name, targets := spelling(i, ins)
 	b = appendMnemonic(b, f, name, ins.K)
 	for n, t := range targets {
 		if n > 0 || f.conditional() {

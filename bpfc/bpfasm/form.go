@@ -163,7 +163,11 @@ func ReadAs(f Form, data []byte) ([]bpf.RawInstruction, error) {
 //
 // What is written reads back as the same program, bit for bit, with two
 // exceptions. Dot cannot be read. Listing is what tcpdump -d prints, which
-// leaves out the fields that an instruction does not use.
+// leaves out the fields that an instruction does not use; libpcap's optimiser
+// leaves values in some.
+//
+// Asm is text that other assemblers take too, unless an instruction needs the
+// directive .insn.
 func Write(w io.Writer, f Form, prog []bpf.RawInstruction) error {
 	write := forms(f).write
 	if write == nil {
