@@ -1,0 +1,178 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/bpfjit/bpfjit/bpfc"
+	"github.com/bpfjit/bpfjit/capture"
+	"github.com/bpfjit/bpfjit/jit"
+)
+
+// filter runs the filter over a capture, counts what matches and, with -w,
+// writes it.
+func (t *tool) filter() (err error) {
+	s, err := t.source()
+	if err != nil {
+		return err
+	}
+	p, err := t.openPackets()
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	filters := newPerLinkType(func(link capture.LinkType) (*jit.Filter, error) {
+		prog, err := t.program(s, p.name, link)
+		if err != nil {
+			return nil, err
+		}
+		return jit.Compile(prog.Instructions(), jit.WithDialect(t.dialect), jit.WithOptLevel(t.optLevel))
+	})
+	// What is wrong with the filter is said before a file is made.
+	if p.Format() == capture.Pcap {
+		if _, err := filters.get(p.LinkType()); err != nil {
+			return err
+		}
+	}
+	out, err := t.openMatches(p)
+	if err != nil {
+		return err
+	}
+	var matched int64
+	err = each(p, filters, func(f *jit.Filter, pkt *capture.Packet) error {
+		if f.Run(pkt.Data, int(pkt.WireLen)) == 0 {
+			return nil
+		}
+		matched++
+		return out.write(pkt)
+	})
+	if err = out.finish(err); err == nil || isReadError(err) {
+		t.summary(p.Packets(), matched)
+	}
+	return err
+}
+
+// program is the filter for packets of a link type.
+func (t *tool) program(s *source, capture string, link capture.LinkType) (*bpfc.Program, error) {
+	if err := t.linkTypeFits(s, capture, link); err != nil {
+		return nil, err
+	}
+	return t.check(s, link)
+}
+
+// summary writes the last line of everything that runs filters. It goes to
+// standard error where standard output has packets.
+func (t *tool) summary(packets, matched int64) {
+	fmt.Fprintf(t.words(), "%d packets, %d matched\n", packets, matched)
+}
+
+// words is where text goes beside packets.
+func (t *tool) words() io.Writer {
+	if t.write == "-" {
+		return t.stderr
+	}
+	return t.stdout
+}
+
+// matches is the capture that -w names, being written. A nil one takes packets
+// and does nothing with them.
+type matches struct {
+	*capture.Copier
+	name string
+	file *os.File // nil: standard output
+	temp bool     // the file is worthless unless complete
+}
+
+// openMatches opens the capture for what matches in p.
+func (t *tool) openMatches(p *packets) (*matches, error) {
+	if t.write == "" {
+		return nil, nil
+	}
+	if t.write == "-" {
+		c, err := capture.NewCopier(t.stdout, p.Reader)
+		return &matches{Copier: c, name: "standard output"}, err
+	}
+	f, err := os.OpenFile(t.write, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, fileError(t.write, err)
+	}
+	m := &matches{name: t.write, file: f}
+	if err := m.truncate(t.file, p); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if m.Copier, err = capture.NewCopier(f, p.Reader); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// truncate empties the file, unless it is one that is being read.
+func (m *matches) truncate(filter string, p *packets) error {
+	info, err := m.file.Stat()
+	if err != nil {
+		return fileError(m.name, err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil
+	}
+	inputs := []string{filter}
+	if p.file != nil {
+		inputs = append(inputs, p.name)
+	}
+	for _, name := range inputs {
+		if other, err := os.Stat(name); err == nil && os.SameFile(info, other) {
+			return usagef("-w %s: the same file as the input %s", m.name, name)
+		}
+	}
+	m.temp = true
+	if err := m.file.Truncate(0); err != nil {
+		return fileError(m.name, err)
+	}
+	return nil
+}
+
+func (m *matches) write(p *capture.Packet) error {
+	if m == nil {
+		return nil
+	}
+	if err := m.Write(p); err != nil {
+		return m.error(err)
+	}
+	return nil
+}
+
+// finish ends the file. After an error in reading, what was read before it is
+// kept; after any other, half a file would only look like a whole one.
+func (m *matches) finish(err error) error {
+	if m == nil {
+		return err
+	}
+	if err == nil || isReadError(err) {
+		if flushErr := m.Flush(); flushErr != nil {
+			err = m.error(flushErr)
+		}
+	}
+	if m.file == nil {
+		return err
+	}
+	if closeErr := m.file.Close(); err == nil && closeErr != nil {
+		err = m.error(closeErr)
+	}
+	if err != nil && !isReadError(err) && m.temp {
+		if rmErr := os.Remove(m.name); rmErr != nil {
+			err = errors.Join(err, rmErr)
+		}
+	}
+	return err
+}
+
+func (m *matches) error(err error) error {
+	if m.file == nil {
+		return fmt.Errorf("%w: %w", errOutput, err)
+	}
+	return fileError(m.name, err)
+}

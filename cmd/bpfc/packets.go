@@ -1,0 +1,126 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/bpfjit/bpfjit/capture"
+	"github.com/bpfjit/bpfjit/capture/zstdread"
+)
+
+// packets is the capture that -r names, being read.
+type packets struct {
+	*capture.Reader
+	name string
+	file *os.File // nil: standard input
+}
+
+// openPackets opens the capture.
+func (t *tool) openPackets() (*packets, error) {
+	p := &packets{name: t.read}
+	in := t.stdin
+	if t.read == "-" {
+		p.name = "standard input"
+	} else {
+		f, err := os.Open(t.read)
+		if err != nil {
+			return nil, fileError(t.read, err)
+		}
+		p.file, in = f, f
+	}
+	r, err := capture.NewReader(in, zstdread.Option())
+	if err != nil {
+		p.close()
+		return nil, p.error(err)
+	}
+	p.Reader = r
+	return p, nil
+}
+
+func (p *packets) close() {
+	if p.file != nil {
+		p.file.Close() // it was only read
+	}
+}
+
+// error adds the capture's name to an error in reading it.
+func (p *packets) error(err error) error {
+	return fileError(p.name, err)
+}
+
+// perLinkType makes filters: one for each link type that turns up.
+type perLinkType[F any] struct {
+	made map[capture.LinkType]F
+	make func(capture.LinkType) (F, error)
+}
+
+func newPerLinkType[F any](make func(capture.LinkType) (F, error)) *perLinkType[F] {
+	return &perLinkType[F]{map[capture.LinkType]F{}, make}
+}
+
+func (p *perLinkType[F]) get(link capture.LinkType) (F, error) {
+	f, ok := p.made[link]
+	if ok {
+		return f, nil
+	}
+	f, err := p.make(link)
+	if err == nil {
+		p.made[link] = f
+	}
+	return f, err
+}
+
+// each calls do for every packet, with the filter for its link type. It ends at
+// the first error.
+func each[F any](p *packets, filters *perLinkType[F], do func(F, *capture.Packet) error) error {
+	// A pcap file says at once what its packets are; in pcapng, an interface
+	// that is described need not have any.
+	if p.Format() == capture.Pcap {
+		if _, err := filters.get(p.LinkType()); err != nil {
+			return err
+		}
+	}
+	for {
+		pkt, err := p.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return p.error(err)
+		}
+		f, err := filters.get(pkt.LinkType)
+		if err != nil {
+			return err
+		}
+		if err := do(f, pkt); err != nil {
+			return err
+		}
+	}
+}
+
+// isReadError tells errors in the capture, everything before which is good,
+// from others.
+func isReadError(err error) bool {
+	_, ok := errors.AsType[*capture.Error](err)
+	return ok
+}
+
+// linkTypeFits tells whether the filter can be used on packets of a link type:
+// a program or an expression with -y is for one link type only.
+func (t *tool) linkTypeFits(s *source, name string, link capture.LinkType) error {
+	if s.isExpr() && !t.hasLink || link == t.linkType {
+		return nil
+	}
+	said := "without -y"
+	if t.hasLink {
+		said = "by -y"
+	}
+	what := "the filter"
+	if !s.isExpr() {
+		what = "the program"
+	}
+	return fmt.Errorf("%s: packets of link type %s: %s is for %s %s",
+		name, linkTypeName(link), what, linkTypeName(t.linkType), said)
+}
