@@ -2,9 +2,10 @@ module github.com/bpfjit/bpfjit
 
 go 1.26.0
 
+require golang.org/x/net v0.62.0
+
 require (
 	github.com/klauspost/compress v1.20.3 // indirect
 	golang.org/x/arch v0.32.0 // indirect
-	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 )
