@@ -298,6 +298,16 @@ func TestAllocateFolded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		number := 0
+		for _, b := range f.Blocks {
+			for i := range b.Insts {
+				if r := b.Insts[i].Writes(); pool.Folded[number] != 0 && a.Loc[r].Kind != lir.LocNone {
+					t.Errorf("%v, the result of a folded instruction, has a place", r)
+				}
+				number++
+			}
+			number++
+		}
 		sameResult(t, r, f, renamed(moved, a))
 	}
 	if folds < 500 {
@@ -385,6 +395,26 @@ func TestAllocateSpillsTheLeastUsed(t *testing.T) {
 	}
 	if a.Loc[3].N != 16 || a.Frame != 24 {
 		t.Errorf("slot at %d, frame of %d bytes; want 16 after 12 bytes of locals, and 24", a.Loc[3].N, a.Frame)
+	}
+}
+
+// TestAllocateKeepsTheLoop: one use in a loop outweighs several outside.
+func TestAllocateKeepsTheLoop(t *testing.T) {
+	f := mustParse(t, `func f(%1, %2, %3) {
+		b0:	jump b1
+		b1:	%3 = sub64 %3, %1
+			br64.ne %3, 0, b1, b2
+		b2:	%2 = add64 %2, %2
+			%2 = mul64 %2, %2
+			ret %2 }`)
+	a, err := lir.Allocate(f, lir.Pool{Regs: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r, want := range []lir.LocKind{1: lir.LocReg, 2: lir.LocFrame, 3: lir.LocReg} {
+		if a.Loc[r].Kind != want {
+			t.Errorf("%v is at %v", lir.Reg(r), a.Loc[r])
+		}
 	}
 }
 
