@@ -48,10 +48,8 @@ type demand struct {
 // demand is what the block needs by itself, if what comes after it needs d.
 func (b *Block) demand(g *Graph, d demand) demand {
 	never := demand{math.MaxUint64, -1}
-	if b.Term == TermRet {
-		if c, ok := b.A.constant(); ok && c == reject {
-			return never
-		}
+	if b.rejects() {
+		return never
 	}
 	for _, v := range b.Body {
 		switch {
@@ -65,6 +63,11 @@ func (b *Block) demand(g *Graph, d demand) demand {
 		}
 	}
 	return d
+}
+
+// rejects says whether the block ends with the verdict 0.
+func (b *Block) rejects() bool {
+	return b.Term == TermRet && b.A.Op == OpConst && b.A.K == reject
 }
 
 // placeGuards replaces the guards of a constant length by one at the start of

@@ -101,6 +101,7 @@ func lower(g *Graph) *lir.Func {
 	for i := range l.params {
 		l.params[i] = l.newReg()
 	}
+	rejects := -1
 	l.f.Params = l.params[:]
 	for _, b := range g.Blocks {
 		for _, phi := range b.Phis {
@@ -112,12 +113,19 @@ func lower(g *Graph) *lir.Func {
 	}
 	for _, b := range g.Blocks {
 		l.at[b] = l.newBlock()
+		if len(b.Body) == 0 && b.rejects() {
+			rejects = l.at[b]
+		}
 		for _, v := range b.Body {
 			l.value(v)
 		}
 		l.term(b)
 	}
-	if l.fail >= 0 {
+	switch {
+	case l.fail < 0:
+	case rejects >= 0: // the program has such a block already
+		l.fail = rejects
+	default:
 		l.fail = l.newBlock()
 		l.b.Term = lir.Term{Kind: lir.Return, B: lir.I(reject), Pos: lir.NoPos}
 	}

@@ -202,9 +202,9 @@ func (p *Program) jumpBreach(i int, ins bpf.RawInstruction) string {
 
 // unwrittenRead finds an instruction that reads a word of M[] which some path
 // to it has not written, -1 if there is none. Jumps lead forward here, so one
-// walk sees all predecessors of an instruction before the instruction; code
-// that nothing reaches counts as having everything written, as in Linux'
-// check_load_and_stores.
+// walk sees all predecessors of an instruction before the instruction. As in
+// Linux' check_load_and_stores, code after a jump that nothing reaches counts as
+// having everything written, but code after a ret as reached from it.
 func (p *Program) unwrittenRead() int {
 	const all = ^uint32(0)
 	written := make([]uint32, len(p.insns)) // on every jump to the instruction
@@ -232,8 +232,6 @@ func (p *Program) unwrittenRead() int {
 			}
 			written[i+1+int(ins.Jt)] &= now
 			written[i+1+int(ins.Jf)] &= now
-			now = all
-		case ClassRET:
 			now = all
 		}
 	}
