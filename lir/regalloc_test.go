@@ -228,9 +228,9 @@ func randomPool(r *rand.Rand) lir.Pool {
 }
 
 func TestAllocateRandom(t *testing.T) {
-	n := int64(1000)
+	n := int64(500)
 	if testing.Short() {
-		n = 300
+		n = 100
 	}
 	for seed := int64(0); seed < n; seed++ {
 		r := rand.New(rand.NewSource(seed))

@@ -81,6 +81,8 @@ func (v *verifier) function() error {
 		if insts += len(b.Insts) + 1; insts > MaxInsts {
 			return fmt.Errorf("%s: more than %d instructions", blockName(i), MaxInsts)
 		}
+	}
+	for i, b := range f.Blocks {
 		for j := range b.Insts {
 			if err := v.inst(&b.Insts[j]); err != nil {
 				return instError(i, j, &b.Insts[j], err)
