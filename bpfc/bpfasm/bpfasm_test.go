@@ -114,7 +114,7 @@ func listed(prog []bpf.RawInstruction) []bpf.RawInstruction {
 }
 
 func TestRoundTrip(t *testing.T) {
-	for seed := range uint64(250) {
+	for seed := range uint64(120) {
 		r := newRandom(seed)
 		prog := r.program(1+r.IntN(400), seed%2 == 0)
 		checkRoundTrip(t, fmt.Sprintf("seed %d", seed), prog)

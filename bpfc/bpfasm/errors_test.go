@@ -130,7 +130,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestLargeInput: time and memory grow with the input, not faster.
+// TestLargeInput: time grows with the input, not with its square, which would be
+// minutes here.
 func TestLargeInput(t *testing.T) {
 	const n = 100_000
 	repeat := func(s string) string { return strings.Repeat(s, n) }
@@ -156,7 +157,7 @@ func TestLargeInput(t *testing.T) {
 		if _, _, err := Read([]byte(text)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if d := time.Since(start); d > 3*time.Second {
+		if d := time.Since(start); d > 20*time.Second {
 			t.Errorf("%s: %d lines take %v", name, n, d)
 		}
 	}
