@@ -249,12 +249,13 @@ func (g *Gen) memory() {
 	g.add(bpf.RawInstruction{Op: uint16(op), K: k})
 }
 
+// ret adds a ret that tells by its verdict, as far as it can, which it was.
 func (g *Gen) ret() {
-	if g.r.IntN(3) == 0 {
+	if g.r.IntN(2) == 0 {
 		g.add(bpf.RawInstruction{Op: bpfc.RetA})
 		return
 	}
-	g.add(bpf.RawInstruction{Op: bpfc.RetK, K: g.pick(0, 0, 1, 96, 65535, 262144, 0xffffffff)})
+	g.add(bpf.RawInstruction{Op: bpfc.RetK, K: g.pick(0, uint32(len(g.prog)), uint32(len(g.prog)), 262144, 0xffffffff)})
 }
 
 // odd adds what only one dialect has.
