@@ -1,0 +1,107 @@
+package pcapfilter
+
+import (
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// families are the link types the generated expressions are tried on.
+var families = []LinkType{Ethernet, Null, Loop, Raw, IPv4, IPv6, LinuxSLL, LinuxSLL2, PPP, 50, 51, 166, 16, 104, 107,
+	IEEE80211, IEEE80211Radio, 119, 163, 192, 6, 10, 11, 19, 122, 8, 15, 109, 138, 240, 241}
+
+// TestAgainstTcpdump compares with tcpdump on generated expressions: whether
+// they are accepted, and the verdicts of its program, of our plain and of our
+// optimised one. PCAPFILTER_EXPRS sets how many expressions per link type,
+// PCAPFILTER_SEED the seed, PCAPFILTER_LINK restricts it to one link type,
+// PCAPFILTER_MINUTES repeats it with new seeds, PCAPFILTER_CORPUS adds the
+// capture files of folders to the packets.
+func TestAgainstTcpdump(t *testing.T) {
+	path := tcpdumpPath(t)
+	seed := uint64(environment("PCAPFILTER_SEED", 1))
+	n := environment("PCAPFILTER_EXPRS", 60)
+	only := environment("PCAPFILTER_LINK", -1)
+	end := time.Now().Add(time.Duration(environment("PCAPFILTER_MINUTES", 0)) * time.Minute)
+	for round := seed; ; round++ {
+		for _, lt := range families {
+			if only < 0 || lt.Number() == only {
+				t.Run(lt.String(), func(t *testing.T) { againstTcpdump(t, path, lt, round, n) })
+			}
+		}
+		if time.Now().After(end) || t.Failed() {
+			return
+		}
+	}
+}
+
+func againstTcpdump(t *testing.T, path string, lt LinkType, seed uint64, n int) {
+	r := rand.New(rand.NewPCG(seed, uint64(lt.Number())))
+	packets := corpus(t, lt, r)
+	g := &generator{r: r}
+	var (
+		wg       sync.WaitGroup
+		mu       sync.Mutex
+		accepted int
+		failures int
+		work     = make(chan [2]any)
+	)
+	for range 2 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			for job := range work {
+				expr, seed := job[0].(string), job[1].(uint64)
+				ok, err := differ(path, lt, expr, packets, rand.New(rand.NewPCG(seed, 7)))
+				mu.Lock()
+				if ok {
+					accepted++
+				}
+				if err != nil && !known(lt, expr, err) {
+					if failures++; failures < 25 {
+						t.Errorf("seed %d: %s: %q: %v", job[1], lt, expr, err)
+					}
+				}
+				mu.Unlock()
+			}
+		}()
+	}
+	for range n {
+		expr := g.expr()
+		if r.IntN(6) == 0 {
+			expr = g.mutate(expr)
+		}
+		work <- [2]any{expr, r.Uint64()}
+	}
+	close(work)
+	wg.Wait()
+	t.Logf("seed %d: %d of %d expressions accepted, %d packets, %d differences", seed, accepted, n, len(packets), failures)
+}
+
+// differ reports whether the expression is accepted, and any difference.
+func differ(path string, lt LinkType, expr string, packets []packet, r *rand.Rand) (bool, error) {
+	v, err := compare(path, lt, expr)
+	if v == nil || err != nil {
+		return false, err
+	}
+	for range min(len(packets), 800) {
+		if err := v.on(packets[r.IntN(len(packets))]); err != nil {
+			return true, err
+		}
+	}
+	return true, nil
+}
+
+// known tells differences that are libpcap 1.10.3's defects.
+func known(lt LinkType, expr string, err error) bool {
+	for _, k := range knownDifferences {
+		if strings.Contains(expr, k.in) && strings.Contains(err.Error(), k.what) {
+			return true
+		}
+	}
+	return false
+}
+
+// knownDifferences are expressions on which we differ on purpose.
+var knownDifferences = []struct{ in, what, why string }{}

@@ -1,0 +1,154 @@
+package pcapfilter
+
+import (
+	"golang.org/x/net/bpf"
+
+	"github.com/bpfjit/bpfjit/bpfc"
+)
+
+// maxJump is the longest way a conditional jump goes.
+const maxJump = 255
+
+// emit turns a graph into a program. slots is how many scratch words hold
+// offsets.
+func emit(vs *values, root *block, slots int) []bpf.RawInstruction {
+	order := layout(root)
+	code := blockCodes(vs, order, slots)
+	return place(order, code)
+}
+
+// layout puts the blocks in an order in which all jumps go forward: the reverse
+// of the order a depth-first walk leaves them in. A block's true successor comes
+// next where it can.
+func layout(root *block) []*block {
+	type frame struct {
+		b    *block
+		step int
+	}
+	var post []*block
+	seen := map[*block]bool{root: true}
+	stack := []frame{{b: root}}
+	for len(stack) > 0 {
+		f := &stack[len(stack)-1]
+		var s *block
+		switch f.step {
+		case 0:
+			s = f.b.jf
+		case 1:
+			s = f.b.jt
+		default:
+			post = append(post, f.b)
+			stack = stack[:len(stack)-1]
+			continue
+		}
+		f.step++
+		if s != nil && !seen[s] {
+			seen[s] = true
+			stack = append(stack, frame{b: s})
+		}
+	}
+	for i, j := 0, len(post)-1; i < j; i, j = i+1, j-1 {
+		post[i], post[j] = post[j], post[i]
+	}
+	return post
+}
+
+// blockCodes makes each block's instructions, knowing what all its predecessors
+// leave in the registers.
+func blockCodes(vs *values, order []*block, slots int) [][]bpf.RawInstruction {
+	entry := map[*block]registers{}
+	reach := func(to *block, regs registers) {
+		if to == nil {
+			return
+		}
+		if old, ok := entry[to]; ok {
+			regs = regs.meet(old)
+		}
+		entry[to] = regs
+	}
+	codes := make([][]bpf.RawInstruction, len(order))
+	for i, b := range order {
+		c := blockCode{vs: vs, regs: entry[b], free: slots}
+		switch b.kind {
+		case blockRet:
+			c.ins(bpfc.RetK, b.ret)
+		case blockAssign:
+			c.assign(b.sets)
+		case blockTest:
+			switch {
+			case b.jt == b.jf:
+				c.toA(b.test.a) // for the sake of what its loads may reject
+				if b.test.b.op != opConst {
+					c.toX(b.test.b)
+				}
+			case b.test.b.op == opConst:
+				c.toA(b.test.a)
+			default:
+				c.toAX(b.test.a, b.test.b)
+			}
+		}
+		codes[i] = c.code
+		reach(b.jt, c.regs)
+		if b.jf != b.jt {
+			reach(b.jf, c.regs)
+		}
+	}
+	return codes
+}
+
+// place strings the blocks together, from the last to the first, so that each
+// jump's target is already there. Where it is too far for a conditional jump,
+// an instruction close by stands for it: a jump to it, or a copy of it if it is
+// a return. All jumps in reach share that instruction.
+func place(order []*block, codes [][]bpf.RawInstruction) []bpf.RawInstruction {
+	var out []bpf.RawInstruction // backwards: the program's last instruction first
+	at := map[*block]int{}       // how far from the end a block's first instruction is
+	near := map[*block]int{}     // the same for the nearest stand-in
+	push := func(ins bpf.RawInstruction) { out = append(out, ins) }
+
+	// dist is how many instructions a jump at the front skips to reach target.
+	dist := func(pos int) int { return len(out) - pos }
+	standIn := func(b *block) {
+		if b.kind == blockRet {
+			push(bpf.RawInstruction{Op: bpfc.RetK, K: b.ret})
+		} else {
+			push(bpf.RawInstruction{Op: bpfc.Ja, K: uint32(dist(at[b]))})
+		}
+		near[b] = len(out)
+	}
+	inReach := func(b *block, reserve int) bool { return dist(near[b])+reserve <= maxJump }
+
+	for i := len(order) - 1; i >= 0; i-- {
+		b := order[i]
+		switch {
+		case b.kind == blockRet:
+		case b.jf == nil || b.jt == b.jf:
+			if dist(at[b.jt]) != 0 {
+				push(bpf.RawInstruction{Op: bpfc.Ja, K: uint32(dist(at[b.jt]))})
+			}
+		default:
+			// Another stand-in may still come between, hence the reserve.
+			if !inReach(b.jt, 1) {
+				standIn(b.jt)
+			}
+			if !inReach(b.jf, 0) {
+				standIn(b.jf)
+			}
+			op := bpfc.ClassJMP | b.test.cmp
+			ins := bpf.RawInstruction{Op: op | bpfc.SrcX, Jt: uint8(dist(near[b.jt])), Jf: uint8(dist(near[b.jf]))}
+			if b.test.b.op == opConst {
+				ins.Op, ins.K = op|bpfc.SrcK, b.test.b.k
+			}
+			push(ins)
+		}
+		for j := len(codes[i]) - 1; j >= 0; j-- {
+			push(codes[i][j])
+		}
+		at[b] = len(out)
+		near[b] = len(out)
+	}
+	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
+		out[i], out[j] = out[j], out[i]
+	}
+	return out
+}
