@@ -1,0 +1,28 @@
+package jit
+
+import "github.com/bpfjit/bpfjit/bpfc"
+
+// smallFrame is the frame that nearly all code makes do with, in bytes. For
+// more, there is lir.MaxFrame, for which a fresh goroutine's stack has to grow.
+const smallFrame = 512
+
+// enter enters the code of a filter (arguments in RDI, RSI, RDX, RCX) and
+// returns its verdict (EAX). Pointers are pointers all the way, so that they
+// follow a stack that moves; generated code keeps none of them.
+//
+//go:noescape
+func enter(c *code, pkt *byte, n uintptr, wire uint32, aux *bpfc.Aux) uint32
+
+// call enters any code with integer arguments and returns its result (RAX).
+//
+//go:noescape
+func call(c *code, a0, a1, a2, a3 uintptr) uint64
+
+// The trampolines with the large frame, which the other two pass calls on to.
+// They are declared for their argument maps: a stack may grow in their prologue.
+
+//go:noescape
+func enterLarge(c *code, pkt *byte, n uintptr, wire uint32, aux *bpfc.Aux) uint32
+
+//go:noescape
+func callLarge(c *code, a0, a1, a2, a3 uintptr) uint64

@@ -1,0 +1,96 @@
+#include "textflag.h"
+#include "funcdata.h"
+#include "go_asm.h"
+
+// The way from Go into generated code.
+//
+// Each trampoline is an ordinary ABI0 function: its arguments are described to
+// the garbage collector by its Go declaration, its prologue checks that the
+// stack has room for the frame, and grows (moves) it if not, before any
+// argument is loaded. Generated code then runs without touching SP or storing
+// below it, so that a fault unwinds to here, a profiler finds its way, and no
+// red zone is asked for. In ABI0 no register but SP and BP is kept over a call
+// (g is in thread-local storage on amd64).
+//
+// The frame belongs to the generated code: at its entry, the return address is
+// at 0(SP) and the frame's first byte at 8(SP). Code that wants more than the
+// small frame is passed on to a trampoline with the large one.
+
+
+// func enter(c *code, pkt *byte, n uintptr, wire uint32, aux *bpfc.Aux) uint32
+TEXT ·enter(SB), 0, $512-44
+	NO_LOCAL_POINTERS
+	MOVQ c+0(FP), AX
+	MOVQ pkt+8(FP), DI
+	MOVQ n+16(FP), SI
+	MOVL wire+24(FP), DX
+	MOVQ aux+32(FP), CX
+	CMPB code_large(AX), $0
+	JNE  large
+	MOVQ code_entry(AX), AX
+	CALL AX
+	MOVL AX, ret+40(FP)
+	RET
+
+large:
+	MOVQ AX, 0(SP)
+	MOVQ DI, 8(SP)
+	MOVQ SI, 16(SP)
+	MOVL DX, 24(SP)
+	MOVQ CX, 32(SP)
+	CALL ·enterLarge(SB)
+	MOVL 40(SP), AX
+	MOVL AX, ret+40(FP)
+	RET
+
+// func enterLarge(c *code, pkt *byte, n uintptr, wire uint32, aux *bpfc.Aux) uint32
+TEXT ·enterLarge(SB), 0, $4096-44
+	NO_LOCAL_POINTERS
+	MOVQ c+0(FP), AX
+	MOVQ pkt+8(FP), DI
+	MOVQ n+16(FP), SI
+	MOVL wire+24(FP), DX
+	MOVQ aux+32(FP), CX
+	MOVQ code_entry(AX), AX
+	CALL AX
+	MOVL AX, ret+40(FP)
+	RET
+
+// func call(c *code, a0, a1, a2, a3 uintptr) uint64
+TEXT ·call(SB), 0, $512-48
+	NO_LOCAL_POINTERS
+	MOVQ c+0(FP), AX
+	MOVQ a0+8(FP), DI
+	MOVQ a1+16(FP), SI
+	MOVQ a2+24(FP), DX
+	MOVQ a3+32(FP), CX
+	CMPB code_large(AX), $0
+	JNE  large
+	MOVQ code_entry(AX), AX
+	CALL AX
+	MOVQ AX, ret+40(FP)
+	RET
+
+large:
+	MOVQ AX, 0(SP)
+	MOVQ DI, 8(SP)
+	MOVQ SI, 16(SP)
+	MOVQ DX, 24(SP)
+	MOVQ CX, 32(SP)
+	CALL ·callLarge(SB)
+	MOVQ 40(SP), AX
+	MOVQ AX, ret+40(FP)
+	RET
+
+// func callLarge(c *code, a0, a1, a2, a3 uintptr) uint64
+TEXT ·callLarge(SB), 0, $4096-48
+	NO_LOCAL_POINTERS
+	MOVQ c+0(FP), AX
+	MOVQ a0+8(FP), DI
+	MOVQ a1+16(FP), SI
+	MOVQ a2+24(FP), DX
+	MOVQ a3+32(FP), CX
+	MOVQ code_entry(AX), AX
+	CALL AX
+	MOVQ AX, ret+40(FP)
+	RET

@@ -1,0 +1,176 @@
+package jit
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+
+	"golang.org/x/net/bpf"
+
+	"github.com/bpfjit/bpfjit/bpfc"
+	"github.com/bpfjit/bpfjit/lir"
+)
+
+// Filter is a program ready to run. It is safe for concurrent use, Close
+// included.
+type Filter struct {
+	code     atomic.Pointer[code]             // nil: interpreted, or closed
+	interp   atomic.Pointer[bpfc.Interpreter] // nil: native, or closed
+	fallback error
+}
+
+// errAskedFor is the reason of those who chose the interpreter.
+var errAskedFor = errors.New("the interpreter was asked for")
+
+// Compile makes a filter of a program. The program is checked by the rules of
+// its dialect; a refusal is a *bpfc.Error and names the instruction.
+//
+// The filter runs as native code if it can, else it is interpreted, with the
+// same verdicts: where the platform has no code generator or does not allow
+// new code in memory, and for the few programs that have no native form (see
+// bpfc.ErrNotTranslatable). Native and Fallback tell which, WithNativeOnly
+// insists.
+func Compile(prog []bpf.RawInstruction, opts ...Option) (*Filter, error) {
+	cfg, err := configure(opts)
+	if err != nil {
+		return nil, err
+	}
+	p, err := bpfc.Check(prog, cfg.dialect, cfg.program...)
+	if err != nil {
+		return nil, err
+	}
+	f := new(Filter)
+	c, err := cfg.filter(p)
+	if err != nil {
+		if cfg.nativeOnly {
+			return nil, fmt.Errorf("jit: no native code: %w", err)
+		}
+		f.fallback = err
+		f.interp.Store(p.Interpreter())
+		return f, nil
+	}
+	if cfg.name == "" {
+		cfg.name = "bpf_filter"
+	}
+	if err := cfg.announce(c); err != nil {
+		return nil, fmt.Errorf("jit: %w", err)
+	}
+	f.code.Store(c)
+	return f, nil
+}
+
+// filter makes native code of a program.
+func (c *config) filter(p *bpfc.Program) (*code, error) {
+	if c.interpret {
+		return nil, errAskedFor
+	}
+	fn, err := bpfc.Translate(p, c.level)
+	if err != nil {
+		return nil, err
+	}
+	code, err := c.native(fn)
+	if err != nil {
+		return nil, err
+	}
+	// In the Libpcap dialect a program can tell whether there is metadata;
+	// everywhere else none means zeros.
+	if c.dialect != bpfc.Libpcap {
+		code.noAux = new(bpfc.Aux)
+	}
+	return code, nil
+}
+
+// Run gives the verdict on a packet: how many bytes of it to keep, 0 to reject
+// it. The number is what the program returned and may exceed the packet.
+//
+// The captured bytes are pkt; they must not change meanwhile (the race
+// detector watches). wireLen is the packet's length on the wire, of which the
+// program sees the low 32 bits; it is not compared with len(pkt). Of a packet
+// longer than 2^32-1 bytes it sees that many.
+//
+// After Close, the verdict is 0.
+func (f *Filter) Run(pkt []byte, wireLen int) uint32 {
+	c := f.code.Load()
+	if c == nil {
+		return f.interpreted(pkt, wireLen, nil)
+	}
+	v := c.filter(pkt, wireLen, c.noAux)
+	runtime.KeepAlive(c)
+	return v
+}
+
+// RunAux is Run for a packet of which more is known than its bytes. A nil aux
+// is that of Run: all metadata is 0, or, in the Libpcap dialect, absent, so
+// that a load of it rejects.
+func (f *Filter) RunAux(pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
+	c := f.code.Load()
+	if c == nil {
+		return f.interpreted(pkt, wireLen, aux)
+	}
+	if aux == nil {
+		aux = c.noAux
+	}
+	v := c.filter(pkt, wireLen, aux)
+	runtime.KeepAlive(c)
+	return v
+}
+
+// RunBatch runs the filter on every packet, with its length as wire length,
+// and puts the verdict on pkts[i] into verdicts[i]. It panics before the first
+// packet if there are fewer verdicts than packets; verdicts beyond the last
+// packet are left alone. A Close meanwhile has no effect on the batch.
+func (f *Filter) RunBatch(pkts [][]byte, verdicts []uint32) {
+	if len(verdicts) < len(pkts) {
+		panic(fmt.Sprintf("jit: RunBatch of %d packets with room for %d verdicts", len(pkts), len(verdicts)))
+	}
+	verdicts = verdicts[:len(pkts)]
+	c := f.code.Load()
+	if c == nil {
+		in := f.interp.Load()
+		for i, pkt := range pkts {
+			verdicts[i] = interpret(in, pkt, len(pkt), nil)
+		}
+		return
+	}
+	for i, pkt := range pkts {
+		verdicts[i] = c.filter(pkt, len(pkt), c.noAux)
+	}
+	runtime.KeepAlive(c)
+}
+
+// interpreted is the verdict of a filter without native code.
+func (f *Filter) interpreted(pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
+	return interpret(f.interp.Load(), pkt, wireLen, aux)
+}
+
+func interpret(in *bpfc.Interpreter, pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
+	if in == nil { // closed
+		return 0
+	}
+	return in.Run(pkt[:min(uint64(len(pkt)), maxPacket)], wireLen, aux)
+}
+
+// Native says whether native code answers. If not, the interpreter does.
+// Close does not change it.
+func (f *Filter) Native() bool { return f.fallback == nil }
+
+// Fallback is the reason why the interpreter answers; nil if native code does.
+func (f *Filter) Fallback() error { return f.fallback }
+
+// Code is a copy of the machine code; nil if there is none, and after Close.
+func (f *Filter) Code() []byte { return f.code.Load().bytes() }
+
+// Lines says which machine code came from which instruction of the program;
+// nil if there is none, and after Close.
+func (f *Filter) Lines() []lir.Line { return f.code.Load().lineTable() }
+
+// Close ends the use of the filter: from now on its verdict is 0. Calls that
+// are under way finish; the memory of the code is given back when they have
+// and the garbage collector has seen it. A Filter that is dropped needs no
+// Close. The error is always nil.
+func (f *Filter) Close() error {
+	f.code.Store(nil)
+	f.interp.Store(nil)
+	return nil
+}
