@@ -3,9 +3,9 @@ package amd64
 import "github.com/bpfjit/bpfjit/lir"
 
 // prepare makes the function that is compiled from the one given: jumps go
-// through blocks that only jump, blocks that nothing leads to are emptied, and
-// instructions whose result nobody reads are gone. It shares what it does not
-// change.
+// through blocks that only jump, blocks that nothing leads to are emptied, a
+// mask that is compared with 0 becomes a bit test, and instructions whose
+// result nobody reads are gone. It shares what it does not change.
 func prepare(f *lir.Func) *lir.Func {
 	g := *f
 	g.Blocks = make([]*lir.Block, len(f.Blocks))
@@ -30,7 +30,11 @@ func prepare(f *lir.Func) *lir.Func {
 			g.Blocks[i] = &lir.Block{Term: lir.Term{Kind: lir.Return, Pos: lir.NoPos}}
 		}
 	}
-	removeDead(&g)
+	reads := g.Reads()
+	for _, b := range g.Blocks {
+		fuseMask(b, reads)
+	}
+	removeDead(&g, reads)
 	return &g
 }
 
@@ -74,11 +78,54 @@ func finalTarget(f *lir.Func, b int) int {
 	return b
 }
 
+// fuseMask turns x = a & b; br.eq x, 0 into br.none a, b, if nothing else reads
+// x. The And is then dead. reads has the number of readers by register.
+func fuseMask(b *lir.Block, reads []int32) {
+	t := &b.Term
+	if t.Kind != lir.Branch || t.B != lir.I(0) || reads[t.A] != 1 {
+		return
+	}
+	cond := lir.NONE
+	switch t.Cond {
+	case lir.NE, lir.GTU:
+		cond = lir.ANY
+	case lir.EQ, lir.LEU:
+	default:
+		return
+	}
+	def := lastWrite(b.Insts, t.A)
+	if def < 0 || b.Insts[def].Op != lir.And {
+		return
+	}
+	and := &b.Insts[def]
+	after := b.Insts[def:] // the And may overwrite its own operand
+	if and.W > t.W || lastWrite(after, and.A) >= 0 || !and.B.IsImm() && lastWrite(after, and.B.Reg) >= 0 {
+		return
+	}
+	reads[t.A]--
+	t.W, t.Cond, t.A, t.B = and.W, cond, and.A, and.B
+	reads[t.A]++
+	if !t.B.IsImm() {
+		reads[t.B.Reg]++
+	}
+}
+
+// lastWrite is the index of the last instruction that writes r, -1 if there is
+// none.
+func lastWrite(insts []lir.Inst, r lir.Reg) int {
+	for i := len(insts) - 1; i >= 0; i-- {
+		if insts[i].Writes() == r {
+			return i
+		}
+	}
+	return -1
+}
+
 // removeDead drops instructions without effect whose result is not read,
 // except by others that are dropped. One backward pass finds all but circles
-// and uses laid out before their definition, which are only slower.
-func removeDead(f *lir.Func) {
-	reads := f.Reads()
+// and uses laid out before their definition, which are only slower. reads has
+// the number of readers by register.
+func removeDead(f *lir.Func, reads []int32) {
 	var buf []lir.Reg
 	for i := len(f.Blocks) - 1; i >= 0; i-- {
 		b := f.Blocks[i]
