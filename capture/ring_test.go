@@ -1,0 +1,619 @@
+//go:build linux
+
+package capture
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/bpfjit/bpfjit/bpfc"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+)
+
+// namespace puts the test into a network namespace of its own with a pair of
+// interfaces: what is sent on va comes in on vb. The test's thread ends with it.
+func namespace(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("ip"); err != nil {
+		t.Skip("the ip command is not installed")
+	}
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		t.Skipf("no right to make a network namespace: %v", err)
+	}
+	ip(t, "link add va type veth peer name vb")
+	for _, name := range []string{"va", "vb"} {
+		// No addresses, so that nothing but the test sends anything.
+		ip(t, "link set dev "+name+" arp off multicast off addrgenmode none up")
+	}
+	for range 100 { // until the carrier is there
+		out, _ := exec.Command("ip", "-br", "link", "show", "dev", "vb").Output()
+		if strings.Contains(string(out), " UP ") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("the interfaces do not come up")
+}
+
+func ip(t *testing.T, args string) {
+	t.Helper()
+	if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
+		t.Skipf("ip %s: %v: %s", args, err, bytes.TrimSpace(out))
+	}
+}
+
+// sender sends frames on an interface, many in a call of sendmmsg(2).
+type sender struct {
+	t    *testing.T
+	fd   int
+	msgs []mmsghdr
+	iovs []unix.Iovec
+}
+
+type mmsghdr struct {
+	hdr unix.Msghdr
+	len uint32
+	_   [4]byte
+}
+
+func newSender(t *testing.T, name string) *sender {
+	t.Helper()
+	r := &Ring{opts: RingOptions{Interface: name}}
+	index, _, err := r.lookUp()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: index}); err != nil {
+		t.Fatal(err)
+	}
+	return &sender{t: t, fd: fd, msgs: make([]mmsghdr, 256), iovs: make([]unix.Iovec, 256)}
+}
+
+// send sends all frames and returns how many the kernel took.
+func (s *sender) send(frames ...[]byte) (sent int) {
+	for len(frames) > 0 {
+		n := min(len(frames), len(s.msgs))
+		for i, f := range frames[:n] {
+			s.iovs[i].Base = &f[0]
+			s.iovs[i].SetLen(len(f))
+			s.msgs[i].hdr.Iov = &s.iovs[i]
+			s.msgs[i].hdr.SetIovlen(1)
+		}
+		took, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.msgs[0])), uintptr(n), 0, 0, 0)
+		runtime.KeepAlive(frames)
+		if errno == unix.EINTR || errno == unix.EAGAIN || errno == unix.ENOBUFS {
+			continue
+		} else if errno != 0 {
+			s.t.Errorf("sendmmsg: %v", errno)
+			return sent
+		}
+		sent += int(took)
+		frames = frames[took:]
+	}
+	return sent
+}
+
+func openRing(t *testing.T, o RingOptions) *Ring {
+	t.Helper()
+	r, err := OpenRing(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// drain stops the ring and returns its packets.
+func drain(t *testing.T, r *Ring) (pkts []Packet) {
+	t.Helper()
+	if err := r.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		b, err := r.Next(t.Context())
+		if err == io.EOF {
+			return pkts
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for p := range b.All() {
+			pkts = append(pkts, Packet{Meta: p.Meta, Data: bytes.Clone(p.Data)})
+		}
+	}
+}
+
+// TestRingCounts floods rings of two sizes: what was sent is what was received
+// and dropped, each packet at most once and in order, and none is dropped by a
+// ring that has room for all.
+func TestRingCounts(t *testing.T) {
+	namespace(t)
+	const total = 200_000
+	for _, c := range []struct {
+		name string
+		opts RingOptions
+		slow bool
+	}{
+		{"large", RingOptions{Interface: "vb"}, false},
+		{"small and slow", RingOptions{Interface: "vb", BlockSize: 64 << 10, Blocks: 4}, true},
+	} {
+		r := openRing(t, c.opts)
+		s := newSender(t, "va")
+		// Faster, but packets sent so are not seen as outgoing ones.
+		_ = unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1)
+		var sent int
+		start := time.Now().UnixNano()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			batch := make([][]byte, 500)
+			for i := range batch {
+				batch[i] = frame(60, 0)
+			}
+			for seq := 0; seq < total; seq += len(batch) {
+				for i, f := range batch {
+					binary.BigEndian.PutUint32(f[50:], uint32(seq+i))
+				}
+				sent += s.send(batch...)
+			}
+			r.Stop()
+		})
+		next, got, last := uint32(0), 0, start
+		for {
+			b, err := r.Next(t.Context())
+			if err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for p := range b.All() {
+				seq := binary.BigEndian.Uint32(p.Data[50:])
+				if seq < next || len(p.Data) != 60 || p.WireLen != 60 || p.LinkType != LinkEthernet {
+					t.Fatalf("packet %d of %d bytes after %d", seq, len(p.Data), next)
+				}
+				if p.TS < last-1e9 || p.TS > time.Now().UnixNano()+1e9 {
+					t.Fatalf("time %d is not now", p.TS)
+				}
+				next = seq + 1
+				n++
+			}
+			if n != b.Len() {
+				t.Fatalf("%d packets in a block of %d", n, b.Len())
+			}
+			got += n
+			if c.slow {
+				time.Sleep(5 * time.Millisecond)
+			}
+		}
+		wg.Wait()
+		st, err := r.Stats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sent != total || uint64(got) != st.Received || st.Received+st.Dropped != total {
+			t.Errorf("%s: sent %d, read %d, %+v", c.name, sent, got, st)
+		}
+		if c.slow != (st.Dropped > 0) || c.slow != (st.Frozen > 0) {
+			t.Errorf("%s: %+v", c.name, st)
+		}
+		t.Logf("%s: %+v in %v", c.name, st, time.Duration(time.Now().UnixNano()-start))
+	}
+}
+
+// tagged frames: what is on the wire, and the outermost tag.
+var vlanFrames = []struct {
+	name string
+	tags []uint16 // TPID, TCI, ...
+}{
+	{"plain", nil},
+	{"vlan 100", []uint16{0x8100, 100}},
+	{"vlan 100, priority 5", []uint16{0x8100, 0xa064}},
+	{"priority tag", []uint16{0x8100, 0}},
+	{"QinQ", []uint16{0x88a8, 200, 0x8100, 100}},
+	{"QinQ of priority tags", []uint16{0x88a8, 0, 0x8100, 0}},
+}
+
+func tag(f []byte, tags []uint16) []byte {
+	out := bytes.Clone(f[:12])
+	for _, v := range tags {
+		out = binary.BigEndian.AppendUint16(out, v)
+	}
+	return append(out, f[12:]...)
+}
+
+// TestRingVLAN sends tagged frames of every kind: in wire mode and after
+// InsertTag they are what was sent; in kernel mode the tag is beside them.
+func TestRingVLAN(t *testing.T) {
+	namespace(t)
+	kernel := openRing(t, RingOptions{Interface: "vb"})
+	wire := openRing(t, RingOptions{Interface: "vb", VLAN: VLANWire})
+	cut := openRing(t, RingOptions{Interface: "vb", VLAN: VLANWire, SnapLen: 20})
+	cooked := openRing(t, RingOptions{Direction: In})
+	cookedWire := openRing(t, RingOptions{Direction: In, VLAN: VLANWire})
+	s := newSender(t, "va")
+	var sent [][]byte
+	for i, c := range vlanFrames {
+		sent = append(sent, tag(frame(60, byte(i)), c.tags))
+	}
+	s.send(sent...)
+
+	kernel.Stop()
+	for i := 0; ; {
+		b, err := kernel.Next(t.Context())
+		if err == io.EOF {
+			if i != len(sent) {
+				t.Errorf("%d packets, want %d", i, len(sent))
+			}
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for p := range b.All() {
+			c := vlanFrames[i]
+			var aux bpfc.Aux
+			p.Aux(&aux)
+			tci, tpid, ok := p.VLAN()
+			tags := c.tags
+			if ok {
+				if len(tags) < 2 || tci != tags[1] || tpid != tags[0] {
+					t.Errorf("%s: tag %#x %#x", c.name, tpid, tci)
+				}
+				tags = tags[2:]
+			} else if tags != nil {
+				t.Errorf("%s: no tag", c.name)
+			}
+			if aux.VLANPresent == 1 != ok || aux.VLANTag != uint32(tci) || aux.VLANProto != uint32(tpid) || aux.NetOffset != 14 || aux.IfIndex != uint32(p.IfIndex()) {
+				t.Errorf("%s: aux %+v", c.name, aux)
+			}
+			if want := tag(frame(60, byte(i)), tags); !bytes.Equal(p.Data, want) || int(p.WireLen) != len(want) {
+				t.Errorf("%s: % x, want % x", c.name, p.Data, want)
+			}
+			for range 2 { // the second time it has nothing to do
+				p.InsertTag()
+				if !bytes.Equal(p.Data, sent[i]) || int(p.WireLen) != len(sent[i]) {
+					t.Errorf("%s: with tag % x, want % x", c.name, p.Data, sent[i])
+				}
+			}
+			if _, _, ok := p.VLAN(); ok {
+				t.Errorf("%s: the tag is there twice", c.name)
+			}
+			i++
+		}
+	}
+	check := func(name string, pkts []Packet, want func(i int) []byte, more int) {
+		t.Helper()
+		if len(pkts) != len(sent) {
+			t.Errorf("%s: %d packets, want %d", name, len(pkts), len(sent))
+			return
+		}
+		for i, p := range pkts {
+			if w := want(i); !bytes.Equal(p.Data, w) || int(p.WireLen) != len(sent[i])+more {
+				t.Errorf("%s: %s: % x of %d, want % x", name, vlanFrames[i].name, p.Data, p.WireLen, w)
+			}
+		}
+	}
+	check("wire", drain(t, wire), func(i int) []byte { return sent[i] }, 0)
+	check("cut", drain(t, cut), func(i int) []byte { return sent[i][:20] }, 0)
+
+	index := uint32(0)
+	sll2 := func(i int, protocolAt int, b []byte) []byte {
+		h := append(bytes.Clone(sent[i][protocolAt:protocolAt+2]), 0, 0)
+		h = binary.BigEndian.AppendUint32(h, index)
+		h = binary.BigEndian.AppendUint16(h, 1) // ARPHRD_ETHER
+		h = append(h, unix.PACKET_OTHERHOST, 6, 2, 0, 0, 0, 0, 2, 0, 0)
+		return append(h, b...)
+	}
+	if i, _, err := (&Ring{opts: RingOptions{Interface: "vb"}}).lookUp(); err != nil {
+		t.Fatal(err)
+	} else {
+		index = uint32(i)
+	}
+	if cooked.LinkType() != LinkLinuxSLL2 {
+		t.Errorf("any has link type %v", cooked.LinkType())
+	}
+	check("any, wire", drain(t, cookedWire), func(i int) []byte { return sll2(i, 12, sent[i][14:]) }, sll2Header-14)
+	got := drain(t, cooked)
+	for i := range got { // as above, without the outer tag
+		if len(vlanFrames[i].tags) > 0 {
+			got[i].WireLen += 4
+		}
+	}
+	check("any", got, func(i int) []byte {
+		if len(vlanFrames[i].tags) > 0 {
+			return sll2(i, 16, sent[i][18:])
+		}
+		return sll2(i, 12, sent[i][14:])
+	}, sll2Header-14)
+}
+
+// TestRingVerdicts compares, packet by packet and value by value, what the
+// kernel's filter returns with what our interpreter returns over the ring's
+// bytes and Aux.
+func TestRingVerdicts(t *testing.T) {
+	namespace(t)
+	accept := func(n uint32) bpf.Instruction { return bpf.RetConstant{Val: n} }
+	programs := map[string][]bpf.Instruction{
+		"present":   {bpf.LoadExtension{Num: bpf.ExtVLANTagPresent}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 1, SkipFalse: 1}, accept(41), accept(0)},
+		"tag":       {bpf.LoadExtension{Num: bpf.ExtVLANTag}, bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xfff}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 100, SkipFalse: 1}, accept(42), accept(1)},
+		"tpid":      {bpf.LoadExtension{Num: bpf.ExtVLANProto}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x88a8, SkipFalse: 1}, accept(43), accept(0)},
+		"proto":     {bpf.LoadExtension{Num: bpf.ExtProto}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x800, SkipFalse: 1}, accept(44), accept(2)},
+		"ethertype": {bpf.LoadAbsolute{Off: 12, Size: 2}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x8100, SkipFalse: 1}, accept(45), accept(0)},
+		"type":      {bpf.LoadExtension{Num: bpf.ExtType}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 20}, bpf.RetA{}},
+		"length":    {bpf.LoadExtension{Num: bpf.ExtLen}, bpf.ALUOpConstant{Op: bpf.ALUOpSub, Val: 7}, bpf.RetA{}},
+		"network":   {bpf.LoadAbsolute{Off: 0xfff00000, Size: 1}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x45, SkipFalse: 1}, accept(46), accept(3)},
+		"hatype":    {bpf.LoadExtension{Num: 28}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 30}, bpf.RetA{}},
+		"ifindex":   {bpf.LoadExtension{Num: bpf.ExtInterfaceIndex}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 15}, bpf.RetA{}},
+	}
+	var frames [][]byte
+	for i := range 60 {
+		c := vlanFrames[i%len(vlanFrames)]
+		f := tag(frame(60+i, byte(i)), c.tags)
+		copy(f[:6], [][]byte{{2, 0, 0, 0, 0, 9}, {255, 255, 255, 255, 255, 255}, {1, 0, 94, 0, 0, 1}}[i%3])
+		frames = append(frames, f)
+	}
+	s := newSender(t, "va")
+	for name, ins := range programs {
+		prog, err := bpf.Assemble(ins)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		in, err := bpfc.NewInterpreter(prog, bpfc.Linux, bpfc.WithAux(RingAux))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		all := openRing(t, RingOptions{Interface: "vb"})
+		kernel := openRing(t, RingOptions{Interface: "vb", Filter: prog})
+		s.send(frames...)
+		var want []Packet
+		all.Stop()
+		n := 0
+		for b, err := all.Next(t.Context()); err != io.EOF; b, err = all.Next(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for p := range b.All() {
+				var aux bpfc.Aux
+				p.Aux(&aux)
+				n++
+				if keep := in.Run(p.Data, int(p.WireLen), &aux); keep > 0 {
+					m := p.Meta
+					m.TS = 0
+					want = append(want, Packet{Meta: m, Data: bytes.Clone(p.Data[:min(int(keep), len(p.Data))])})
+				}
+			}
+		}
+		if n != len(frames) {
+			t.Fatalf("%s: %d packets, sent %d", name, n, len(frames))
+		}
+		got := drain(t, kernel)
+		for i := range got {
+			got[i].TS = 0
+		}
+		if len(want) == 0 {
+			t.Errorf("%s: nothing matches", name)
+		}
+		comparePackets(t, name, got, want)
+	}
+}
+
+// TestRingEnds checks each way that a capture ends.
+func TestRingEnds(t *testing.T) {
+	namespace(t)
+	s := newSender(t, "va")
+	f := frame(60, 1)
+	first := func(r *Ring) {
+		t.Helper()
+		s.send(f)
+		if b, err := r.Next(t.Context()); err != nil || b.Len() != 1 || !bytes.Equal(b.Next().Data, f) {
+			t.Fatalf("first packet: %v", err)
+		}
+	}
+
+	r := openRing(t, RingOptions{Interface: "vb"})
+	first(r)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { time.Sleep(20 * time.Millisecond); cancel() }()
+	if _, err := r.Next(ctx); err != context.Canceled {
+		t.Errorf("cancelled: %v", err)
+	}
+	first(r) // it goes on
+	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
+	if _, err := r.Next(ctx); err != context.DeadlineExceeded {
+		t.Errorf("deadline: %v", err)
+	}
+	cancel()
+	go func() { time.Sleep(20 * time.Millisecond); r.Stop() }()
+	if _, err := r.Next(t.Context()); err != io.EOF {
+		t.Errorf("stopped: %v", err)
+	}
+	if s.send(f, f); true {
+		if _, err := r.Next(t.Context()); err != io.EOF {
+			t.Errorf("stopped, and then a packet: %v", err)
+		}
+	}
+	if st, err := r.Stats(); err != nil || st != (RingStats{Received: 2}) {
+		t.Errorf("%+v, %v", st, err)
+	}
+	r.Close()
+	if st, err := r.Stats(); err != nil || st != (RingStats{Received: 2}) {
+		t.Errorf("closed: %+v, %v", st, err)
+	}
+	if _, err := r.Next(t.Context()); err != os.ErrClosed {
+		t.Errorf("closed: %v", err)
+	}
+	if err := r.Stop(); err != nil {
+		t.Errorf("closed: %v", err)
+	}
+
+	// Down, with a packet still in the block that the kernel fills.
+	r = openRing(t, RingOptions{Interface: "vb", Retire: 200 * time.Millisecond})
+	s.send(f)
+	ip(t, "link set dev vb down")
+	n := 0
+	for {
+		b, err := r.Next(t.Context())
+		if err != nil {
+			if !errors.Is(err, ErrInterfaceDown) || err.Error() != "capture on vb: the interface went down" {
+				t.Errorf("down: %v", err)
+			}
+			break
+		}
+		n += b.Len()
+	}
+	if n != 1 {
+		t.Errorf("%d packets before the interface went down, want 1", n)
+	}
+	for o, want := range map[*RingOptions]string{
+		{Interface: "vb"}:                          "capture on vb: the interface is down",
+		{Interface: "none"}:                        "capture on none: no such interface",
+		{Interface: strings.Repeat("x", 40)}:       "capture on xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: no such interface",
+		{Interface: "va", Blocks: 1}:               "capture on va: 1 blocks: one is read while another is filled",
+		{Interface: "va", BlockSize: 1000}:         "capture on va: make a ring of 64 blocks of 1000 bytes: invalid argument",
+		{Interface: "va", Retire: time.Hour}:       "capture on va: retire time 1h0m0s is not between 1ms and 1m",
+		{Interface: "va", SnapLen: -1}:             "capture on va: snapshot length -1 is not between",
+		{Interface: "any", Filter: rejectAll}:      "capture on any: a kernel filter needs an interface",
+		{Interface: "va", HardwareTime: true}:      "capture on va: the interface has no time stamps of its own: ",
+		{Interface: "va", Filter: rejectAll[:1:1]}: "",
+		{Interface: "va", Filter: badProgram}:      "capture on va: attach the kernel filter: invalid argument",
+	} {
+		if r, err := OpenRing(*o); want == "" {
+			if err != nil {
+				t.Error(err)
+			} else {
+				r.Close()
+			}
+		} else if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
+var badProgram = []bpf.RawInstruction{{Op: unix.BPF_LD}}
+
+// TestRingDirection captures where packets go out and come in.
+func TestRingDirection(t *testing.T) {
+	namespace(t)
+	ip(t, "link set dev lo up")
+	out, in := frame(60, 1), frame(60, 2)
+	rings := map[string]*Ring{}
+	for _, name := range []string{"vb", "lo", ""} {
+		for _, d := range []Direction{InOut, In, Out} {
+			rings[name+[]string{" both", " in", " out"}[d]] = openRing(t, RingOptions{Interface: name, Direction: d, BlockSize: 64 << 10, Blocks: 4})
+		}
+	}
+	newSender(t, "vb").send(out)
+	newSender(t, "va").send(in)
+	newSender(t, "lo").send(frame(60, 3))
+	for name, want := range map[string]int{
+		"vb both": 2, "vb in": 1, "vb out": 1,
+		"lo both": 1, "lo in": 1, "lo out": 1,
+		" both": 5, " in": 3, " out": 3,
+	} {
+		if pkts := drain(t, rings[name]); len(pkts) != want {
+			t.Errorf("%q: %d packets, want %d", name, len(pkts), want)
+		}
+	}
+}
+
+// TestFanout spreads flows over two rings: every packet comes to one of them,
+// and in hash mode each flow to one.
+func TestFanout(t *testing.T) {
+	namespace(t)
+	for mode := FanoutHash; mode <= FanoutQueue; mode++ {
+		if m, err := ParseFanoutMode(mode.String()); err != nil || m != mode {
+			t.Errorf("%v is read as %v, %v", mode, m, err)
+		}
+		rings, err := OpenFanout(RingOptions{Interface: "vb", Blocks: 8}, 2, mode)
+		if err != nil {
+			t.Fatal(mode, err)
+		}
+		s := newSender(t, "va")
+		var frames [][]byte
+		for i := range 2000 {
+			f := frame(60, 0)
+			f[33], f[35] = byte(i%50), byte(i%50) // address and port: 50 flows
+			binary.BigEndian.PutUint16(f[24:], 0)
+			frames = append(frames, f)
+		}
+		s.send(frames...)
+		owner := map[byte]int{}
+		total := 0
+		for i, r := range rings {
+			pkts := drain(t, r)
+			total += len(pkts)
+			if mode == FanoutBalance && len(pkts) != 1000 {
+				t.Errorf("%v: %d packets of 2000", mode, len(pkts))
+			}
+			if mode == FanoutHash && len(pkts) == 0 {
+				t.Errorf("%v: ring %d gets nothing", mode, i)
+			}
+			for _, p := range pkts {
+				if was, ok := owner[p.Data[33]]; mode == FanoutHash && ok && was != i {
+					t.Fatalf("flow %d is in both rings", p.Data[33])
+				}
+				owner[p.Data[33]] = i
+			}
+			r.Close()
+		}
+		if total != len(frames) {
+			t.Errorf("%v: %d packets, sent %d", mode, total, len(frames))
+		}
+	}
+	if _, err := OpenFanout(RingOptions{Interface: "vb"}, 0, FanoutHash); err == nil {
+		t.Error("a fanout to no ring")
+	}
+}
+
+// TestRingNoAllocation checks that going over a ring allocates nothing per packet.
+func TestRingNoAllocation(t *testing.T) {
+	namespace(t)
+	r := openRing(t, RingOptions{Interface: "vb"})
+	s := newSender(t, "va")
+	var frames [][]byte
+	for i := range 1000 {
+		frames = append(frames, tag(frame(60, 0), vlanFrames[i%len(vlanFrames)].tags))
+	}
+	var aux bpfc.Aux
+	packets := 0
+	if n := testing.AllocsPerRun(20, func() {
+		s.send(frames...)
+		for got := 0; got < len(frames); {
+			b, err := r.Next(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for p := range b.All() {
+				p.Aux(&aux)
+				p.InsertTag()
+				got++
+				packets++
+			}
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations in 1000 packets", n)
+	}
+	if packets != 21*len(frames) {
+		t.Errorf("%d packets", packets)
+	}
+}
