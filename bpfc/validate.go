@@ -190,6 +190,8 @@ func (p *Program) jumpBreach(i int, ins bpf.RawInstruction) string {
 		to = int64(next) + int64(int32(ins.K))
 	}
 	switch {
+	case !p.rules.backwardJA && int32(ins.K) < 0:
+		return fmt.Sprintf("jumps backward, or too far: the %v dialect has only jumps forward", p.dialect)
 	case to < 0:
 		return fmt.Sprintf("leads to instruction %d, before the first", to)
 	case to >= int64(n):
