@@ -78,7 +78,7 @@ func (c *blockCode) toA(v *value) {
 		c.chain(v.chain)
 		c.regs.x = nil
 	case opALU:
-		if v.b.op == opConst {
+		if v.immediate() {
 			c.toA(v.a)
 			c.ins(bpfc.ClassALU|v.alu|bpfc.SrcK, v.b.k)
 		} else {

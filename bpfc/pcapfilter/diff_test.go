@@ -2,6 +2,7 @@ package pcapfilter
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,12 +73,21 @@ func againstTcpdump(t *testing.T, path string, lt LinkType, seed uint64, n int) 
 		if r.IntN(6) == 0 {
 			expr = g.mutate(expr)
 		}
+		if slices.Contains(radioLinks, lt.Number()) && strings.ContainsAny(expr, "=<>") {
+			// libpcap gives the scratch words of arithmetic that stands before
+			// the first use of the header's length to that, too, and then
+			// overwrites it. Using the header first avoids that.
+			expr = "(ip or not ip) and (" + expr + ")"
+		}
 		work <- [2]any{expr, r.Uint64()}
 	}
 	close(work)
 	wg.Wait()
 	t.Logf("seed %d: %d of %d expressions accepted, %d packets, %d differences", seed, accepted, n, len(packets), failures)
 }
+
+// radioLinks are those whose header's length varies from packet to packet.
+var radioLinks = []int{105, 119, 127, 163, 192}
 
 // differ reports whether the expression is accepted, and any difference.
 func differ(path string, lt LinkType, expr string, packets []packet, r *rand.Rand) (bool, error) {
@@ -96,12 +106,25 @@ func differ(path string, lt LinkType, expr string, packets []packet, r *rand.Ran
 // known tells differences that are libpcap 1.10.3's defects.
 func known(lt LinkType, expr string, err error) bool {
 	for _, k := range knownDifferences {
-		if strings.Contains(expr, k.in) && strings.Contains(err.Error(), k.what) {
+		if (k.links == nil || slices.Contains(k.links, lt.Number())) && strings.Contains(expr, k.in) && strings.Contains(err.Error(), k.what) {
 			return true
 		}
 	}
 	return false
 }
 
-// knownDifferences are expressions on which we differ on purpose.
-var knownDifferences = []struct{ in, what, why string }{}
+// knownDifferences are expressions on which we differ on purpose: the link types
+// (all, if none), what is in the expression, what the difference says, and why.
+var knownDifferences = []struct {
+	links         []int
+	in, what, why string
+}{
+	{nil, "byte", "program gives", `"byte N & M" and "byte N | M": libpcap forgets the load and tests what is in the accumulator`},
+	{nil, "", "accepted, but tcpdump refused: tcpdump: division by zero",
+		"libpcap looks at the first instruction of a divisor only: it takes x / ip[0] and x / - 0 for a division by the constant"},
+	{nil, "", "accepted, but tcpdump refused: tcpdump: modulus by zero", "the same"},
+	{nil, "", "accepted, but tcpdump refused: tcpdump: shift by more", "the same"},
+	{radioLinks, "geneve", "program gives",
+		"libpcap's prologue puts the 802.11 header's length where the tunnel's offset is, not where it is read"},
+	{[]int{119, 127, 163, 192}, "pppoes", "program gives", "the same, for the length of the radio header"},
+}

@@ -81,7 +81,9 @@ func (g *gen) arith(n arith) number {
 			}
 		}
 		g.release()
-		return number{g.alu(aluOps[n.op], a.v, b.v), and(a.guard, b.guard)}
+		// libpcap drops what must hold for the right operand's loads to make
+		// sense, and programs rely on what it does.
+		return number{g.alu(aluOps[n.op], a.v, b.v), a.guard}
 	}
 	g.fail("can't parse filter expression: syntax error")
 	return number{}

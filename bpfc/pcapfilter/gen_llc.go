@@ -27,10 +27,10 @@ func (g *gen) llcTest(n *plain) *cond {
 	}
 	var c *cond
 	switch g.dlt {
-	case dltEther, 240, 241:
+	case dltEther:
 		// A length, and not Novell's use of 802.3 without 802.2.
 		c = and(negate(g.cmpGT(g.linkType, 2, maxLength)), negate(g.cmp(g.sap(0), 2, 0xffff)))
-	case 105, 119, 127, 163:
+	case 105, 119, 127, 163, 192:
 		c = g.wlanData()
 	default:
 		c = nil

@@ -97,7 +97,7 @@ func (g *gen) portName(n *match) *cond {
 	lo, num, ok := g.namedPort(name)
 	hi := lo
 	if n.q.typ == typePortrange {
-		if first, last, dash := strings.Cut(name, "-"); dash && !ok {
+		if first, last, dash := strings.Cut(name, "-"); dash {
 			var num2 int
 			var ok2 bool
 			lo, num, ok = g.namedPort(first)
@@ -106,6 +106,8 @@ func (g *gen) portName(n *match) *cond {
 			if num != num2 {
 				num = anyPortProto
 			}
+		} else {
+			ok = false
 		}
 		if !ok {
 			g.fail("unknown port in range '%s'", shorten(name))

@@ -53,6 +53,7 @@ const (
 
 // Service access points of IEEE 802.2.
 const (
+	sapIP      = 0x06
 	sapSTP     = 0x42
 	sapSNAP    = 0xaa
 	sapIPX     = 0xe0
@@ -154,7 +155,7 @@ func (g *gen) proto(v uint32, over proto) *cond {
 		return g.isoProto(v)
 	case protoISIS:
 		c := g.proto(nlpidISIS, protoISO)
-		return and(c, g.cmp(g.llc(7), 1, v))
+		return and(c, g.cmp(g.llc(4), 1, v))
 	case protoARP, protoRARP, protoAtalk, protoDecnet, protoLat, protoSca, protoMoprc, protoMopdl:
 		g.fail("%v does not encapsulate another protocol", over)
 	}
@@ -172,7 +173,7 @@ func (g *gen) protochain(v uint32, over proto) *cond {
 	if over != protoIP && over != protoIP6 {
 		g.fail("bad protocol applied for 'protochain'")
 	}
-	if g.linkPay.variable {
+	if g.payload().variable {
 		g.fail("'protochain' not supported with variable length headers")
 	}
 	ch := &chain{ip6: over == protoIP6, want: v}

@@ -40,26 +40,26 @@ var linkTypes = []linkType{
 	{num: 12, proto: protoVersion},                                                                                       // RAW
 	{num: 15, pay: 24, proto: protoVersion},                                                                              // SLIP_BSDOS
 	{num: 16, typ: 5, pay: 24, proto: protoPPPBSDOS},                                                                     // PPP_BSDOS
-	{num: 19, net: 8, llc: 3, proto: protoLLC, sap: true},                                                                // ATM_CLIP
+	{num: 19, net: 8, llc: 3, proto: protoLLC},                                                                           // ATM_CLIP
 	{num: 50, typ: 2, pay: 4, proto: protoPPP},                                                                           // PPP_SERIAL
 	{num: 51, typ: 6, pay: 8, proto: protoPPP},                                                                           // PPP_ETHER
-	{num: 104, typ: 2, pay: 4, llc: 1, proto: protoCHDLC, mpls: true},                                                    // C_HDLC
+	{num: 104, typ: 2, pay: 4, proto: protoCHDLC, mpls: true},                                                            // C_HDLC
 	{num: 105, proto: protoWLAN, mac: macWLAN, multicast: multicastWLAN, prepare: prepareWLAN, vlan: true, sap: true},    // IEEE802_11
 	{num: 107, proto: protoFrameRelay},                                                                                   // FRELAY
 	{num: 108, pay: 4, proto: protoFamily},                                                                               // LOOP
 	{num: 109, pay: 12, proto: protoFamily},                                                                              // ENC
 	{num: 113, typ: 14, pay: 16, proto: protoSLL},                                                                        // LINUX_SLL
 	{num: 119, proto: protoWLAN, mac: macWLAN, multicast: multicastWLAN, prepare: preparePrism, vlan: true, sap: true, radio: true},
-	{num: 122, typ: 16, pay: 16, net: 8, llc: 3, proto: protoLLC, mac: macAt(10, 2), multicast: multicastAt(2), sap: true}, // IP_OVER_FC
+	{num: 122, typ: 16, pay: 16, net: 8, llc: 3, proto: protoLLC, mac: macAt(10, 2), multicast: multicastAt(2)}, // IP_OVER_FC
 	{num: 127, proto: protoWLAN, mac: macWLAN, multicast: multicastWLAN, prepare: prepareRadiotap, vlan: true, sap: true, radio: true},
 	{num: 138, typ: 16, pay: 18, proto: protoPlain}, // APPLE_IP_OVER_IEEE1394
 	{num: 163, proto: protoWLAN, mac: macWLAN, multicast: multicastWLAN, prepare: prepareAVS, vlan: true, sap: true, radio: true},
 	{num: 166, typ: 2, pay: 4, proto: protoPPP}, // PPP_PPPD
-	{num: 192, proto: protoWLAN, mac: macWLAN, multicast: multicastWLAN, prepare: preparePPI, check: (*gen).ppiCheck}, // PPI
+	{num: 192, proto: protoWLAN, mac: macWLAN, multicast: multicastWLAN, prepare: preparePPI, check: (*gen).ppiCheck, sap: true}, // PPI
 	{num: 228, proto: protoOnly(etherIP)},  // IPV4
 	{num: 229, proto: protoOnly(etherIP6)}, // IPV6
-	{num: 240, header: 4, typ: 16, pay: 18, llc: 3, proto: protoEther, mac: macEther, multicast: multicastEther, vlan: true, mpls: true, sap: true},
-	{num: 241, header: 12, typ: 24, pay: 26, llc: 3, proto: protoEther, mac: macEther, multicast: multicastEther, vlan: true, mpls: true, sap: true},
+	{num: 240, header: 4, typ: 16, pay: 18, llc: 3, proto: protoEther, mac: macEther, multicast: multicastEther, vlan: true, mpls: true},
+	{num: 241, header: 12, typ: 24, pay: 26, llc: 3, proto: protoEther, mac: macEther, multicast: multicastEther, vlan: true, mpls: true},
 	{num: 276, typ: 0, pay: 20, proto: protoPlain}, // LINUX_SLL2
 }
 
@@ -248,7 +248,10 @@ func (g *gen) isoProto(v uint32) *cond {
 		return g.cmp(g.linkHdr.plus(2), 2, 0x03<<8|v)
 	}
 	c := g.linktype(sapISO)
-	at := g.llc(0) // behind 802.2; in Cisco's HDLC, behind one byte of filling
+	at := g.llc(0) // behind 802.2
+	if g.dlt == 104 {
+		at = at.plus(1) // Cisco puts one byte of filling first
+	}
 	return and(c, g.cmp(at, 1, v))
 }
 
@@ -256,7 +259,7 @@ func (g *gen) isoProto(v uint32) *cond {
 func protoEther(g *gen, p uint32) *cond {
 	length := func() *cond { return negate(g.cmpGT(g.linkType, 2, maxLength)) }
 	switch p {
-	case sapISO, sapNetbeui:
+	case sapISO, sapNetbeui, sapIP:
 		return and(length(), g.cmp(g.sap(0), 2, p<<8|p))
 	case sapIPX:
 		// In an Ethernet frame; with SNAP, 802.2, or nothing behind the length.
@@ -279,7 +282,7 @@ func protoSLL(g *gen, p uint32) *cond {
 	const novell, llc8022 = 1, 4
 	llc := func() *cond { return g.cmp(g.linkType, 2, llc8022) }
 	switch p {
-	case sapISO, sapNetbeui:
+	case sapISO, sapNetbeui, sapIP:
 		return and(llc(), g.cmp(g.sap(0), 2, p<<8|p))
 	case sapIPX:
 		inLLC := and(llc(), or(g.cmp(g.sap(0), 1, sapIPX), g.snap(0, etherIPX)))
@@ -298,7 +301,7 @@ func protoSLL(g *gen, p uint32) *cond {
 // protoLLC is for link types whose payload always begins with 802.2.
 func protoLLC(g *gen, p uint32) *cond {
 	switch p {
-	case sapISO, sapNetbeui:
+	case sapISO, sapNetbeui, sapIP:
 		return g.cmp(g.sap(0), 2, p<<8|p)
 	case sapIPX:
 		return or(g.snap(0, etherIPX), g.cmp(g.sap(0), 1, sapIPX))

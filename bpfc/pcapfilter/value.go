@@ -90,13 +90,13 @@ func (vs *values) derive(v *value) {
 	case opALU:
 		switch v.alu {
 		case bpfc.AluDIV, bpfc.AluMOD:
-			v.pure = v.pure && v.b.op == opConst
+			v.pure = v.pure && v.immediate()
 			v.max = v.a.max
 		case bpfc.AluAND:
 			v.max = min(v.a.max, v.b.max)
 		case bpfc.AluRSH:
 			v.max = v.a.max
-			if v.b.op == opConst {
+			if v.immediate() {
 				v.max >>= v.b.k
 			}
 		}
@@ -118,7 +118,7 @@ func (vs *values) deriveCost(v *value) {
 		v.usesX, v.spills = true, 1
 	case opALU:
 		v.usesX, v.spills = v.a.usesX, v.a.spills
-		if v.b.op != opConst {
+		if !v.immediate() {
 			v.usesX = true
 			v.spills = pairSpills(v.a, v.b)
 		}
@@ -135,6 +135,21 @@ func pairSpills(a, b *value) int {
 		return max(a.spills, b.spills)
 	}
 	return max(a.spills, b.spills, 1+min(a.spills, b.spills))
+}
+
+// immediate tells operations whose right operand is part of the instruction: a
+// constant, unless it is one that validators refuse there.
+func (v *value) immediate() bool {
+	if v.b.op != opConst {
+		return false
+	}
+	switch v.alu {
+	case bpfc.AluLSH, bpfc.AluRSH:
+		return v.b.k < 32
+	case bpfc.AluDIV, bpfc.AluMOD:
+		return v.b.k != 0
+	}
+	return true
 }
 
 // inX tells values that one instruction loads into the index register, leaving
