@@ -54,8 +54,8 @@ func (t *tool) bench() error {
 	link := pkts[0].LinkType
 	for _, pkt := range pkts {
 		if pkt.LinkType != link {
-			return fmt.Errorf("%s: packets of link types %s and %s: one filter cannot be measured on both",
-				p.name, linkTypeName(link), linkTypeName(pkt.LinkType))
+			return fmt.Errorf("%s: packets of link types %v and %v: one filter cannot be measured on both",
+				p.name, linkTypeOf(link), linkTypeOf(pkt.LinkType))
 		}
 	}
 	prog, err := t.program(s, p.name, link)

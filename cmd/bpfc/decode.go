@@ -30,6 +30,12 @@ func decodeAMD64(code []byte, at int) machineInst {
 		m.text = fmt.Sprintf("%s %04x", strings.ToLower(inst.Op.String()), m.target)
 		return m
 	}
+	// The decoder has immediates sign-extended to 64 bits; BPF's are unsigned.
+	for i, arg := range inst.Args {
+		if imm, ok := arg.(x86asm.Imm); ok && imm < 0 && inst.DataSize < 64 {
+			inst.Args[i] = imm & (1<<inst.DataSize - 1)
+		}
+	}
 	m.text = x86asm.IntelSyntax(inst, uint64(at), nil)
 	return m
 }

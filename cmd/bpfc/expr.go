@@ -2,27 +2,45 @@ package main
 
 import (
 	"fmt"
-	"strconv"
+	"time"
 
 	"golang.org/x/net/bpf"
 
+	"github.com/bpfjit/bpfjit/bpfc/pcapfilter"
 	"github.com/bpfjit/bpfjit/capture"
 )
 
-// parseLinkType takes a link type by its DLT number.
+// lookupTime is how long a name server has to answer, with -dns.
+const lookupTime = 5 * time.Second
+
+// parseLinkType takes a link type by its DLT name or number.
 func parseLinkType(s string) (capture.LinkType, error) {
-	if s == "EN10MB" {
-		return capture.LinkEthernet, nil
-	}
-	n, err := strconv.ParseUint(s, 10, 16)
+	l, err := pcapfilter.ParseLinkType(s)
 	if err != nil {
-		return 0, fmt.Errorf("-y %s: unknown link type", s)
+		return 0, fmt.Errorf("-y: %w", err)
 	}
-	return capture.FromDLT(uint32(n)), nil
+	return capture.FromDLT(uint32(l.Number())), nil
 }
 
-func linkTypeName(l capture.LinkType) string { return l.String() }
+// linkTypeOf is a capture's link type as expressions know it.
+func linkTypeOf(l capture.LinkType) pcapfilter.LinkType {
+	return pcapfilter.LinkTypeOf(int(l.DLT()))
+}
 
+// compileExpression compiles an expression for a link type.
 func (t *tool) compileExpression(expr string, link capture.LinkType) ([]bpf.RawInstruction, error) {
-	return nil, fmt.Errorf("expressions are compiled in a later version")
+	return pcapfilter.Compile(expr, t.expressionOptions(link))
+}
+
+func (t *tool) expressionOptions(link capture.LinkType) pcapfilter.Options {
+	o := pcapfilter.Options{
+		LinkType: linkTypeOf(link),
+		SnapLen:  t.snapLen,
+		Netmask:  t.netmask,
+		Plain:    t.optLevel == 0,
+	}
+	if t.dns {
+		o.Resolver = pcapfilter.Online(lookupTime)
+	}
+	return o
 }

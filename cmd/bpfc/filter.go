@@ -13,7 +13,7 @@ import (
 
 // filter runs the filter over a capture, counts what matches and, with -w,
 // writes it.
-func (t *tool) filter() (err error) {
+func (t *tool) filter() error {
 	s, err := t.source()
 	if err != nil {
 		return err
@@ -80,9 +80,9 @@ func (t *tool) words() io.Writer {
 // and does nothing with them.
 type matches struct {
 	*capture.Copier
-	name string
-	file *os.File // nil: standard output
-	temp bool     // the file is worthless unless complete
+	name    string
+	file    *os.File // nil: standard output
+	regular bool     // an ordinary file, to be removed if it cannot be finished
 }
 
 // openMatches opens the capture for what matches in p.
@@ -128,7 +128,7 @@ func (m *matches) truncate(filter string, p *packets) error {
 			return usagef("-w %s: the same file as the input %s", m.name, name)
 		}
 	}
-	m.temp = true
+	m.regular = true
 	if err := m.file.Truncate(0); err != nil {
 		return fileError(m.name, err)
 	}
@@ -145,24 +145,27 @@ func (m *matches) write(p *capture.Packet) error {
 	return nil
 }
 
-// finish ends the file. After an error in reading, what was read before it is
-// kept; after any other, half a file would only look like a whole one.
+// finish ends the file after what err says. An error in reading leaves what was
+// read before it, a difference the packet it is about; after any other error,
+// half a file would only look like a whole one.
 func (m *matches) finish(err error) error {
 	if m == nil {
 		return err
 	}
-	if err == nil || isReadError(err) {
+	_, found := errors.AsType[*differenceError](err)
+	whole := err == nil || found || isReadError(err)
+	if whole {
 		if flushErr := m.Flush(); flushErr != nil {
-			err = m.error(flushErr)
+			err, whole = m.error(flushErr), false
 		}
 	}
 	if m.file == nil {
 		return err
 	}
-	if closeErr := m.file.Close(); err == nil && closeErr != nil {
-		err = m.error(closeErr)
+	if closeErr := m.file.Close(); closeErr != nil && whole {
+		err, whole = m.error(closeErr), false
 	}
-	if err != nil && !isReadError(err) && m.temp {
+	if !whole && m.regular {
 		if rmErr := os.Remove(m.name); rmErr != nil {
 			err = errors.Join(err, rmErr)
 		}

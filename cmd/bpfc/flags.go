@@ -25,7 +25,7 @@ type options struct {
 	hasLink   bool // -y was given
 	snapLen   uint32
 	netmask   uint32
-	hasMask   bool
+	dns       bool
 	dialect   bpfc.Dialect
 	arch      *arch
 	optLevel  int
@@ -95,10 +95,10 @@ func parseFlags(args []string) (*options, error) {
 	fs.StringVar(&emit, "emit", "", "")
 	fs.StringVar(&o.read, "r", "", "")
 	fs.StringVar(&o.write, "w", "", "")
-	for _, name := range []string{"d", "dd", "ddd", "lir", "verify", "bench", "version"} {
+	for _, name := range []string{"d", "dd", "ddd", "lir", "verify", "bench", "dns", "version"} {
 		fs.Bool(name, false, "")
 	}
-	if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
+	if err := fs.Parse(flagsFirst(fs, args)); errors.Is(err, flag.ErrHelp) {
 		o.action = actionOf("h")
 		return o, nil
 	} else if err != nil {
@@ -109,6 +109,7 @@ func parseFlags(args []string) (*options, error) {
 		o.arguments[f.Name] = f.Value.String() != "false"
 	})
 	o.args = fs.Args()
+	o.dns = o.arguments["dns"]
 	o.optLevel = int(min(level, math.MaxInt32))
 
 	if err := o.chooseAction(); err != nil {
@@ -134,6 +135,43 @@ func parseFlags(args []string) (*options, error) {
 		}
 	}
 	return o, nil
+}
+
+// flagsFirst moves flags that stand behind the expression to its front. There,
+// only what is a known flag counts as one: an expression may have a minus.
+func flagsFirst(fs *flag.FlagSet, args []string) []string {
+	var flags, rest []string
+	for i := 0; i < len(args); i++ {
+		arg := args[i]
+		if arg == "--" {
+			rest = append(rest, args[i+1:]...)
+			break
+		}
+		name, _, hasValue := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "-"), "-"), "=")
+		f := fs.Lookup(name)
+		switch {
+		case len(arg) < 2 || arg[0] != '-' || f == nil && len(rest) > 0 && name != "h" && name != "help":
+			rest = append(rest, arg)
+			continue
+		case f == nil: // let fs say that there is none
+			return []string{arg}
+		}
+		flags = append(flags, arg)
+		if hasValue || isBool(f) {
+			continue
+		}
+		if i++; i == len(args) {
+			return flags // let fs say that it needs a value
+		}
+		flags = append(flags, args[i])
+	}
+	return append(append(flags, "--"), rest...)
+}
+
+// isBool tells flags that need no value.
+func isBool(f *flag.Flag) bool {
+	b, ok := f.Value.(interface{ IsBoolFlag() bool })
+	return ok && b.IsBoolFlag()
 }
 
 func actionOf(flag string) *action {
@@ -235,7 +273,6 @@ func (o *options) setNetmask(s string) error {
 	if !o.arguments["m"] {
 		return nil
 	}
-	o.hasMask = true
 	if parts := strings.Split(s, "."); len(parts) == 4 {
 		for _, p := range parts {
 			b, err := strconv.ParseUint(p, 10, 8)

@@ -19,7 +19,7 @@ import (
 // maxFilterSize is the largest filter file that is read, in bytes. It is what
 // the longest program takes in its longest form, several times over, and keeps
 // -f /dev/zero from filling memory.
-const maxFilterSize = 512 << 20
+const maxFilterSize = 256 << 20
 
 // source is a filter as it was given: a program, or an expression to be
 // compiled for a link type.
@@ -127,6 +127,9 @@ func (t *tool) listed() (*bpfc.Program, error) {
 func fileError(name string, err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
+	}
+	if s, ok := err.(*os.SyscallError); ok {
+		err = s.Err
 	}
 	return fmt.Errorf("%s: %w", name, err)
 }

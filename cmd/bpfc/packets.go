@@ -113,14 +113,10 @@ func (t *tool) linkTypeFits(s *source, name string, link capture.LinkType) error
 	if s.isExpr() && !t.hasLink || link == t.linkType {
 		return nil
 	}
-	said := "without -y"
-	if t.hasLink {
-		said = "by -y"
+	what := "the program"
+	if s.isExpr() {
+		what = "the expression"
 	}
-	what := "the filter"
-	if !s.isExpr() {
-		what = "the program"
-	}
-	return fmt.Errorf("%s: packets of link type %s: %s is for %s %s",
-		name, linkTypeName(link), what, linkTypeName(t.linkType), said)
+	return fmt.Errorf("%s: packets of link type %v, %s is for %v (-y says for which)",
+		name, linkTypeOf(link), what, linkTypeOf(t.linkType))
 }

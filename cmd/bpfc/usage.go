@@ -18,6 +18,7 @@ has it ('6,40 0 0 12,21 0 3 2048,...'), or what a file has:
                 compiled for what the capture has, and a program is for EN10MB
   -s LEN        snapshot length, what an expression keeps of a packet: 262144
   -m MASK       netmask of the network, for "ip broadcast"
+  -dns          ask name servers for hosts, not only files in /etc
   -dialect D    whose BPF it is: libpcap, linux, netbsd, seccomp (libpcap)
   -O N          0: translate as it stands; 1 and more: optimise (1)
 

@@ -135,6 +135,6 @@ func (t *tool) report(prog []bpf.RawInstruction, pkt *capture.Packet, difference
 	if err := bpfasm.Write(&xt, bpfasm.XT, prog); err != nil {
 		return // an empty program does not come this far
 	}
-	fmt.Fprintf(t.words(), "%s\npacket: %d bytes, %d on the wire, link type %s: %x\nprogram: bpfc -dialect %v -dump '%s'\n",
-		difference, len(pkt.Data), pkt.WireLen, linkTypeName(pkt.LinkType), pkt.Data, t.dialect, strings.TrimSpace(xt.String()))
+	fmt.Fprintf(t.words(), "%s\npacket: %d bytes, %d on the wire, link type %v: %x\nprogram: bpfc -dialect %v -dump '%s'\n",
+		difference, len(pkt.Data), pkt.WireLen, linkTypeOf(pkt.LinkType), pkt.Data, t.dialect, strings.TrimSpace(xt.String()))
 }
