@@ -134,19 +134,17 @@ func (l *Code) Call(args ...uintptr) uint64 {
 	}
 	var a [lir.MaxParams]uintptr
 	copy(a[:], args)
-	return l.enter(a[0], a[1], a[2], a[3])
+	return l.Call4(a[0], a[1], a[2], a[3])
 }
 
 // Call4 is Call without the slice of arguments, and so without allocation.
 // Arguments for which the function has no parameter are not looked at.
 //
 //go:uintptrescapes
-func (l *Code) Call4(a0, a1, a2, a3 uintptr) uint64 { return l.enter(a0, a1, a2, a3) }
-
-func (l *Code) enter(a0, a1, a2, a3 uintptr) uint64 {
+func (l *Code) Call4(a0, a1, a2, a3 uintptr) uint64 {
 	c := l.code.Load()
 	if c == nil {
-		panic("jit: call of closed function " + l.name)
+		panic("jit: call of a closed function")
 	}
 	r := call(c, a0, a1, a2, a3)
 	runtime.KeepAlive(c)

@@ -60,7 +60,7 @@ func TestCallMisuse(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	check("call of closed function", 1, 2)
+	check("call of a closed function", 1, 2)
 	if l.Bytes() != nil || l.Lines() != nil {
 		t.Error("bytes or lines after Close")
 	}
@@ -164,7 +164,7 @@ func TestFaultRecovers(t *testing.T) {
 	for _, frame := range []int{0, lir.MaxFrame} {
 		l := loaded(t, 1, frame, peekCode(t))
 		f := filtering(t, frame, peekCode(t))
-		for range 100 {
+		for range 10 {
 			err := faultOf(func() { l.Call(0) })
 			if err == nil || !strings.Contains(err.Error(), "nil pointer") {
 				t.Fatalf("load from 0: %v", err)

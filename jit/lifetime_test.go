@@ -68,8 +68,10 @@ func TestCloseUnderLoad(t *testing.T) {
 		}
 		wg.Go(func() {
 			for time.Now().Before(deadline) {
-				old := table[rand.IntN(len(table))].Swap(fresh())
+				place := &table[rand.IntN(len(table))]
+				old := place.Load()
 				old.f.Close()
+				place.Store(fresh())
 				if old.f.Run(nil, 0) != 0 {
 					t.Error("a verdict after Close")
 				}

@@ -132,7 +132,7 @@ func init() {
 	children["nomemfd"] = func() error { return policyChild(denyMemfd) }
 	children["mdwe+nomemfd"] = func() error { return policyChild(denyWriteExecute, denyMemfd) }
 	children["later"] = func() error {
-		f, err := Compile(keepAll)
+		f, err := Compile(keepEverything)
 		if err != nil {
 			return err
 		}
@@ -143,7 +143,7 @@ func init() {
 			return err
 		}
 		// What is there goes on, and its chunk, mapped already, takes more.
-		g, err := Compile(keepAll)
+		g, err := Compile(keepEverything)
 		if err != nil {
 			return err
 		}
@@ -159,9 +159,6 @@ func init() {
 	}
 }
 
-// keepAll is the program "ret #262144".
-var keepAll = []bpf.RawInstruction{{Op: bpfc.RetK, K: 0x40000}}
-
 // policyChild puts the policies in force and says how filters then run.
 func policyChild(policies ...func() error) error {
 	for _, policy := range policies {
@@ -169,14 +166,14 @@ func policyChild(policies ...func() error) error {
 			return err
 		}
 	}
-	f, err := Compile(keepAll)
+	f, err := Compile(keepEverything)
 	if err != nil {
 		return err
 	}
 	if got := f.Run([]byte{1, 2, 3}, 3); got != 0x40000 {
 		return fmt.Errorf("verdict %#x", got)
 	}
-	switch _, err := Compile(keepAll, WithNativeOnly()); {
+	switch _, err := Compile(keepEverything, WithNativeOnly()); {
 	case f.Native() && err != nil:
 		return err
 	case !f.Native() && (err == nil || Available() == nil || f.Code() != nil):

@@ -97,7 +97,7 @@ func TestJitdump(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Error("second Close:", err)
 	}
-	if _, err := Compile(keepAll, WithJitdump(d)); err == nil || !strings.Contains(err.Error(), "closed") {
+	if _, err := Compile(keepEverything, WithJitdump(d)); err == nil || !strings.Contains(err.Error(), "closed") {
 		t.Errorf("closed jitdump: %v", err)
 	}
 
