@@ -25,12 +25,37 @@ func imix(format Format, n int) []byte {
 	return out.Bytes()
 }
 
-// BenchmarkRead reads a capture of 70 MB in memory.
+// small returns a capture of n packets of 60 bytes.
+func small(format Format, n int) []byte {
+	var out bytes.Buffer
+	w, err := NewWriter(&out, WriterOptions{Format: format})
+	if err != nil {
+		panic(err)
+	}
+	w.AddInterface(Interface{LinkType: LinkEthernet})
+	f := frame(60, 1)
+	for i := range n {
+		w.WritePacket(Meta{TS: int64(i) * 1000, WireLen: uint32(len(f))}, f)
+	}
+	w.Flush()
+	return out.Bytes()
+}
+
+// BenchmarkRead reads a capture from memory: one of 74 MB, where memory is the
+// limit, and one of small packets, where the reader is.
 func BenchmarkRead(b *testing.B) {
-	const packets = 200_000
-	for _, format := range []Format{Pcap, Pcapng} {
-		data := imix(format, packets)
-		b.Run(format.String(), func(b *testing.B) {
+	for _, c := range []struct {
+		name    string
+		packets int
+		data    []byte
+	}{
+		{"pcap/imix", 200_000, imix(Pcap, 200_000)},
+		{"pcap/small", 100_000, small(Pcap, 100_000)},
+		{"pcapng/imix", 200_000, imix(Pcapng, 200_000)},
+		{"pcapng/small", 100_000, small(Pcapng, 100_000)},
+	} {
+		data, packets := c.data, float64(c.packets)
+		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
 				r, err := NewReader(bytes.NewReader(data))
 				if err != nil {
