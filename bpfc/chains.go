@@ -31,8 +31,7 @@ func sameValue(a, b *Block) bool  { return a.A == b.A }
 // heads says whether the block may be the first of a chain. Edges into blocks
 // with phis stay as they are.
 func (b *Block) heads() bool {
-	return b.Term == TermTest && b.Test == TestEQ && b.B.Op == OpConst &&
-		len(b.Succs[0].Phis) == 0 && len(b.Succs[1].Phis) == 0
+	return b.testsConst(TestEQ) && len(b.Succs[0].Phis) == 0 && len(b.Succs[1].Phis) == 0
 }
 
 // chain is b and the blocks after it, each where the test before fails, that

@@ -113,6 +113,7 @@ func TestPatterns(t *testing.T) {
 		{"division by a power of two", "ldb [0]\ndiv #8\nret a", "rsh v2, 0x3", "div"},
 		{"an impossible offset rejects", "ldb [4]\njeq #1, y, n\ny: ld [0xfffffffe]\nret #1\nn: ret #0", "ret 0x0", "load"},
 		{"a list becomes a search", "ldh [0]\njeq #1,y,a\na: jeq #2,y,b\nb: jeq #3,y,c\nc: jeq #4,y,n\ny: ret #1\nn: ret #0", "switch", "test"},
+		{"a range is one test", "ldh [0]\njge #1000,h,n\nh: jgt #2000,n,y\ny: ret #1\nn: ret #0", "add v2, 0xfffffc18|test gt v|, 0x3e8", "test ge"},
 		{"a list of hosts becomes two", hosts(50), "switch v", "test eq v2, 0x608"},
 	} {
 		text := graph(t, assemble(t, test.src), bpfc.Libpcap, "dead")

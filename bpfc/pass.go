@@ -15,6 +15,7 @@ var passes = []pass{
 	{"merge", mergeValues},
 	{"guards", hoistGuards},
 	{"chains", joinChains},
+	{"ranges", joinRanges},
 	{"order", nativeOrder},
 	{"dead", removeDead},
 }
@@ -92,6 +93,7 @@ func removeDead(g *Graph) {
 			mark(b.B)
 		}
 	}
+	clear(g.table) // may have some that go now
 	for _, b := range g.Blocks {
 		b.Phis = keep(b.Phis, read)
 		b.Body = keep(b.Body, read)
