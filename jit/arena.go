@@ -87,21 +87,28 @@ type block struct {
 	text  []byte // in the view for execution, as long as the program
 }
 
-// place copies a program into executable memory.
+// place copies a program into executable memory, among others if it can.
 func (a *arena) place(code []byte) (block, error) {
+	return a.first(code, (*arena).placePacked, (*arena).placeAlone)
+}
+
+// placeApart is place the other way round: in a mapping of its own if it can.
+func (a *arena) placeApart(code []byte) (block, error) {
+	return a.first(code, (*arena).placeAlone, (*arena).placePacked)
+}
+
+// first places a program in one way or, failing that, in the other.
+func (a *arena) first(code []byte, one, other func(*arena, []byte) (block, error)) (block, error) {
 	if len(code) == 0 {
 		return block{}, errors.New("no code to place")
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	b, err := a.placePacked(code)
+	b, err := one(a, code)
 	if err == nil {
 		return b, nil
 	}
-	if isRefusal(err) {
-		a.refused = err
-	}
-	b, err2 := a.placeAlone(code)
+	b, err2 := other(a, code)
 	if err2 != nil {
 		return block{}, fmt.Errorf("no executable memory: %w; %w", err, err2)
 	}
@@ -126,15 +133,23 @@ func (a *arena) placePacked(code []byte) (block, error) {
 	}
 	c, err := a.newChunk(need)
 	if err != nil {
-		return block{}, err
+		return block{}, a.noteRefusal(err)
 	}
 	s, _ := c.take(need)
 	if err := a.write(c, s, code); err != nil {
 		_ = a.drop(c)
-		return block{}, err
+		return block{}, a.noteRefusal(err)
 	}
 	a.chunks = append(a.chunks, c)
 	return a.block(c, s, len(code)), nil
+}
+
+// noteRefusal remembers a policy against double mappings.
+func (a *arena) noteRefusal(err error) error {
+	if isRefusal(err) {
+		a.refused = err
+	}
+	return err
 }
 
 // newChunk maps a chunk with room for need bytes, filled with traps.

@@ -112,7 +112,7 @@ func frameCode(t testing.TB, n int) []byte {
 // installed places hand-written code in an arena.
 func installed(t testing.TB, a *arena, frame int, text []byte) *code {
 	t.Helper()
-	c, err := a.install(&lir.Code{Bytes: text, Frame: frame})
+	c, err := install(&lir.Code{Bytes: text, Frame: frame}, a.place)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,12 +24,13 @@ type code struct {
 	lines []lir.Line
 }
 
-// install places compiled code.
-func (a *arena) install(lc *lir.Code) (*code, error) {
+// install makes compiled code ready to be entered. place is how it comes into
+// executable memory.
+func install(lc *lir.Code, place func(code []byte) (block, error)) (*code, error) {
 	if lc.Frame < 0 || lc.Frame > lir.MaxFrame {
 		return nil, fmt.Errorf("frame of %d bytes: the most is %d", lc.Frame, lir.MaxFrame)
 	}
-	b, err := a.place(lc.Bytes)
+	b, err := place(lc.Bytes)
 	if err != nil {
 		return nil, err
 	}

@@ -71,11 +71,11 @@ func TestLoadRefusals(t *testing.T) {
 		t.Error("Load(nil) succeeded")
 	}
 	for _, frame := range []int{-1, lir.MaxFrame + 1} {
-		if _, err := processArena().install(&lir.Code{Bytes: constantCode(0), Frame: frame}); err == nil {
+		if _, err := install(&lir.Code{Bytes: constantCode(0), Frame: frame}, processArena().place); err == nil {
 			t.Errorf("frame of %d bytes installed", frame)
 		}
 	}
-	if _, err := processArena().install(&lir.Code{}); err == nil {
+	if _, err := install(&lir.Code{}, processArena().place); err == nil {
 		t.Error("no bytes installed")
 	}
 }

@@ -198,31 +198,35 @@ func waitFor(t *testing.T, what string, come func() bool) {
 }
 
 // The packet may be on the caller's stack, which moves when the trampoline
-// wants more of it: the code must get the new address. The old stack is freed
-// and soon used for something else.
+// wants more of it: the code must get the new address.
 func TestPacketOnMovingStack(t *testing.T) {
 	needNative(t)
 	if raceEnabled {
 		t.Skip("what is announced to the race detector is never on a stack")
 	}
+	where := assemble(t,
+		insn{"mov eax, edi", "89 f8"},
+		insn{"ret", "c3"},
+	)
 	for _, frame := range []int{0, smallFrame + 1} {
-		peek := installed(t, processArena(), frame, peekCode(t))
+		c := installed(t, processArena(), frame, where)
 		moved := 0
 		for i := range 2000 {
 			ok := freshly(func() bool {
 				return descend(i%60, func() bool {
-					pkt := [4]byte{byte(i), byte(i >> 8), 0xAA, 0x55}
-					// The address as a number does not follow the stack.
+					var pkt [4]byte
+					// An address as a number does not follow the stack.
 					before := uintptr(unsafe.Pointer(&pkt))
-					got := peek.filter(pkt[:], 4, nil)
-					if before != uintptr(unsafe.Pointer(&pkt)) {
+					got := c.filter(pkt[:], 4, nil)
+					after := uintptr(unsafe.Pointer(&pkt))
+					if before != after {
 						moved++
 					}
-					return got == uint32(i&0xffff)|0x55AA0000
+					return got == uint32(after)
 				})
 			})
 			if !ok {
-				t.Fatalf("call %d: wrong bytes", i)
+				t.Fatalf("call %d: the code was given another address than the packet's", i)
 			}
 		}
 		if moved == 0 {

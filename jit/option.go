@@ -57,9 +57,11 @@ func WithOptLevel(level int) Option { return func(c *config) { c.level = level }
 func WithName(name string) Option { return func(c *config) { c.name = name } }
 
 // WithPerfMap tells Linux perf where the code is and its name, by a line in
-// /tmp/perf-PID.map. The file is only ever appended to. Its format knows no
-// end of code, so that a filter dropped and another in its place both have a
-// line; with Jitdump perf can tell them apart.
+// /tmp/perf-PID.map. Such code is not packed but has a mapping of its own,
+// unless that is refused, because perf looks nothing up in the map for the
+// mappings that packed programs share. The file is only ever appended to. Its
+// format knows no end of code, so that a filter dropped and another in its
+// place both have a line. WithJitdump has neither limit.
 func WithPerfMap() Option { return func(c *config) { c.perfMap = true } }
 
 // WithJitdump writes the code to a jitdump file, for perf inject.
@@ -87,13 +89,17 @@ func configure(opts []Option) (*config, error) {
 	return c, nil
 }
 
-// native compiles a function, installs it and tells the profilers.
+// native compiles and installs a function.
 func (c *config) native(fn *lir.Func) (*code, error) {
 	lc, err := generate(fn)
 	if err != nil {
 		return nil, err
 	}
-	return c.arena.install(lc)
+	place := c.arena.place
+	if c.perfMap {
+		place = c.arena.placeApart // perf asks its map of anonymous memory only
+	}
+	return install(lc, place)
 }
 
 // announce tells the profilers that were asked for of new code.

@@ -34,6 +34,38 @@ func TestPerfMap(t *testing.T) {
 	}
 }
 
+// The option puts the filter where perf looks it up in the map, anonymous
+// memory, and its name on one line.
+func TestWithPerfMap(t *testing.T) {
+	needNative(t)
+	path := perfMapPath()
+	before, err := os.ReadFile(path)
+	if err == nil {
+		defer os.WriteFile(path, before, 0o600)
+	} else {
+		defer os.Remove(path)
+	}
+	f, err := Compile(keepEverything, WithNativeOnly(), WithPerfMap(), WithName("two\nlines"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := f.code.Load()
+	if got, want := string(after[len(before):]), fmt.Sprintf("%x %x two_lines\n", address(c.text), len(c.text)); got != want {
+		t.Errorf("perf map %q, want %q", got, want)
+	}
+	page := address(c.text) &^ uintptr(os.Getpagesize()-1)
+	perms := mappings(t, func(line string) bool {
+		return strings.HasPrefix(line, fmt.Sprintf("%x-", page)) && strings.HasSuffix(line, " 0 ")
+	})
+	if len(perms) != 1 || perms[0] != "r-xp" {
+		t.Errorf("code in a mapping with permissions %q, not alone in anonymous memory", perms)
+	}
+}
+
 // The map's directory is everybody's: what others may have put there is not
 // written to, and does not hold us.
 func TestPerfMapRefusals(t *testing.T) {

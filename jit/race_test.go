@@ -28,7 +28,7 @@ func init() {
 	racing := func(read func(f *Filter, pkt []byte), write bool) func() error {
 		return func() error {
 			f, pkt := new(Filter), make([]byte, 64)
-			c, err := processArena().install(&lir.Code{Bytes: constantCode(1)})
+			c, err := install(&lir.Code{Bytes: constantCode(1)}, processArena().place)
 			if err != nil {
 				return err
 			}
