@@ -2,81 +2,13 @@ package bpfc
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/bpfjit/bpfjit/lir"
 )
 
-// Parameters of a translated program, in this order.
-const (
-	ParamPacket  = iota // the packet's first byte
-	ParamCapLen         // captured bytes, 64 bits, at most 2^32-1
-	ParamWireLen        // length on the wire, of which the low 32 bits count
-	ParamAux            // the *Aux; null only in the Libpcap dialect
-)
-
-// Translate makes a LIR function of a program, with parameters as above and
-// the verdict as its result. Level 0 translates instruction by instruction;
-// higher levels optimise. The function reads packet bytes only inside the
-// captured length. Programs that LIR cannot express give an error that wraps
-// ErrNotTranslatable.
-func Translate(p *Program, level int) (*lir.Func, error) {
-	return TranslateTraced(p, level, nil)
-}
-
-// TranslateTraced is Translate that shows the decision graph, as built and
-// after each pass.
-func TranslateTraced(p *Program, level int, trace func(pass string, g *Graph)) (*lir.Func, error) {
-	f, err := translate(p, level, trace)
-	if err != nil && level > 0 && !errors.Is(err, ErrNotTranslatable) {
-		// Merged values live long. Where more are live at once than a function
-		// may have, take the program as it is, with its 18 variables.
-		return translate(p, 0, nil)
-	}
-	return f, err
-}
-
-func translate(p *Program, level int, trace func(pass string, g *Graph)) (*lir.Func, error) {
-	g, err := newGraph(p, level <= 0)
-	if err != nil {
-		return nil, err
-	}
-	if level > 0 {
-		g.optimise(trace)
-	} else if trace != nil {
-		trace("build", g)
-	}
-	f := lower(g)
-	f.Source = p.source(g.Origins)
-	if err := lir.Verify(f); err != nil {
-		return nil, fmt.Errorf("translation: %w", err)
-	}
-	return f, nil
-}
-
-// source tells what a position stands for: an instruction, or the numbers of
-// several.
-func (p *Program) source(origins [][]int32) func(pos int32) string {
-	return func(pos int32) string {
-		if pos < 0 || int(pos) >= len(origins) {
-			return ""
-		}
-		lines := origins[pos]
-		var w strings.Builder
-		for _, i := range lines {
-			fmt.Fprintf(&w, "(%03d) ", i)
-		}
-		if len(lines) == 1 {
-			w.WriteString(text(p.insns[lines[0]]))
-		}
-		return strings.TrimSpace(w.String())
-	}
-}
-
-// lowerer turns a graph into a LIR function.
+// lowerer turns a graph into LIR. What surrounds the graph's code is an entry's
+// business: where the packet comes from, where the verdict goes.
 type lowerer struct {
 	f      *lir.Func
 	b      *lir.Block
@@ -85,24 +17,30 @@ type lowerer struct {
 	way    map[edge]int   // the place of an edge in its target's Preds
 	fail   int            // the LIR block that rejects; -1 while nothing needs one
 	fixups []func()       // set branch targets once every block has its place
-	params [lir.MaxParams]lir.Reg
+
+	packet, capLen, wireLen, aux lir.Reg                    // wireLen: the low 32 bits count
+	ret                          func(v lir.Arg, pos int32) // ends the block with a verdict
 }
 
 type edge struct{ from, to *Block }
 
-func lower(g *Graph) *lir.Func {
+// newLowerer starts a function with parameters.
+func newLowerer(g *Graph, name string) *lowerer {
 	l := &lowerer{
-		f:    &lir.Func{Name: "filter", NumReg: 1, Origins: g.Origins},
+		f:    &lir.Func{Name: name, NumReg: 1, Origins: g.Origins},
 		reg:  map[*Value]lir.Reg{},
 		at:   map[*Block]int{},
 		way:  map[edge]int{},
 		fail: -1,
 	}
-	for i := range l.params {
-		l.params[i] = l.newReg()
+	for range lir.MaxParams {
+		l.f.Params = append(l.f.Params, l.newReg())
 	}
-	rejects := -1
-	l.f.Params = l.params[:]
+	return l
+}
+
+// graph makes the code of all blocks.
+func (l *lowerer) graph(g *Graph) {
 	for _, b := range g.Blocks {
 		for _, phi := range b.Phis {
 			l.reg[phi] = l.newReg()
@@ -111,6 +49,7 @@ func lower(g *Graph) *lir.Func {
 			l.way[edge{p, b}] = i // of two edges between two blocks either: they carry the same
 		}
 	}
+	rejects := -1
 	for _, b := range g.Blocks {
 		l.at[b] = l.newBlock()
 		if len(b.Body) == 0 && b.rejects() {
@@ -127,12 +66,28 @@ func lower(g *Graph) *lir.Func {
 		l.fail = rejects
 	default:
 		l.fail = l.newBlock()
-		l.b.Term = lir.Term{Kind: lir.Return, B: lir.I(reject), Pos: lir.NoPos}
+		l.ret(lir.I(reject), lir.NoPos)
 	}
+}
+
+// finish sets the targets of all branches.
+func (l *lowerer) finish() *lir.Func {
 	for _, fix := range l.fixups {
 		fix()
 	}
 	return l.f
+}
+
+// lowerFilter makes the function that Translate describes.
+func lowerFilter(g *Graph) *lir.Func {
+	l := newLowerer(g, "filter")
+	p := l.f.Params
+	l.packet, l.capLen, l.wireLen, l.aux = p[ParamPacket], p[ParamCapLen], p[ParamWireLen], p[ParamAux]
+	l.ret = func(v lir.Arg, pos int32) {
+		l.b.Term = lir.Term{Kind: lir.Return, B: v, Pos: pos}
+	}
+	l.graph(g)
+	return l.finish()
 }
 
 func (l *lowerer) newReg() lir.Reg {
@@ -182,9 +137,9 @@ func (l *lowerer) value(v *Value) {
 	pos := v.Pos
 	switch v.Op {
 	case OpLen:
-		l.reg[v] = l.emit(lir.Inst{Op: lir.Mov, W: lir.W32, B: lir.R(l.params[ParamWireLen]), Pos: pos})
+		l.reg[v] = l.emit(lir.Inst{Op: lir.Mov, W: lir.W32, B: lir.R(l.wireLen), Pos: pos})
 	case OpAux:
-		mem := lir.Mem{Base: l.params[ParamAux], Off: int32(v.K), Scale: 1}
+		mem := lir.Mem{Base: l.aux, Off: int32(v.K), Scale: 1}
 		l.reg[v] = l.emit(lir.Inst{Op: lir.Load, W: lir.W32, Mem: mem, Pos: pos})
 	case OpLoad:
 		l.reg[v] = l.load(v)
@@ -197,7 +152,7 @@ func (l *lowerer) value(v *Value) {
 	case GuardNonZero:
 		l.guard(lir.Term{W: lir.W32, Cond: lir.EQ, A: l.register(v.Args[0], pos), B: lir.I(0), Pos: pos})
 	case GuardAux:
-		l.guard(lir.Term{W: lir.W64, Cond: lir.EQ, A: l.params[ParamAux], B: lir.I(0), Pos: pos})
+		l.guard(lir.Term{W: lir.W64, Cond: lir.EQ, A: l.aux, B: lir.I(0), Pos: pos})
 	default:
 		l.reg[v] = l.emit(lir.Inst{Op: lirOps[v.Op], W: lir.W32, A: l.register(v.Args[0], pos), B: l.arg(v.Args[1]), Pos: pos})
 	}
@@ -214,13 +169,12 @@ func (l *lowerer) guard(t lir.Term) {
 }
 
 func (l *lowerer) guardLen(v *Value) {
-	capLen := l.params[ParamCapLen]
 	if len(v.Args) == 0 {
-		l.guard(lir.Term{W: lir.W64, Cond: lir.LTU, A: capLen, B: lir.I(int64(v.Need)), Pos: v.Pos})
+		l.guard(lir.Term{W: lir.W64, Cond: lir.LTU, A: l.capLen, B: lir.I(int64(v.Need)), Pos: v.Pos})
 		return
 	}
 	end := l.emit(lir.Inst{Op: lir.Add, W: lir.W64, A: l.register(v.Args[0], v.Pos), B: lir.I(int64(v.Need)), Pos: v.Pos})
-	l.guard(lir.Term{W: lir.W64, Cond: lir.GTU, A: end, B: lir.R(capLen), Pos: v.Pos})
+	l.guard(lir.Term{W: lir.W64, Cond: lir.GTU, A: end, B: lir.R(l.capLen), Pos: v.Pos})
 }
 
 // load reads the packet; a guard has seen to it that the bytes are there.
@@ -229,7 +183,7 @@ func (l *lowerer) load(v *Value) lir.Reg {
 	if v.Swap {
 		order = lir.LittleEndian
 	}
-	mem := lir.Mem{Base: l.params[ParamPacket], Scale: 1}
+	mem := lir.Mem{Base: l.packet, Scale: 1}
 	if len(v.Args) > 0 {
 		mem.Index = l.register(v.Args[0], v.Pos)
 	}
@@ -268,11 +222,7 @@ var lirConds = [...]lir.Cond{TestEQ: lir.EQ, TestGT: lir.GTU, TestGE: lir.GEU, T
 func (l *lowerer) term(b *Block) {
 	switch b.Term {
 	case TermRet:
-		if c, ok := b.A.constant(); ok {
-			l.b.Term = lir.Term{Kind: lir.Return, B: lir.I(int64(c)), Pos: b.Pos}
-			return
-		}
-		l.b.Term = lir.Term{Kind: lir.Return, B: l.arg(b.A), Pos: b.Pos}
+		l.ret(l.arg(b.A), b.Pos)
 	case TermJump:
 		l.moves(b, b.Succs[0])
 		t := &l.b.Term

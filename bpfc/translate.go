@@ -1,0 +1,88 @@
+package bpfc
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/bpfjit/bpfjit/lir"
+)
+
+// Parameters of a translated program, in this order.
+const (
+	ParamPacket  = iota // the packet's first byte
+	ParamCapLen         // captured bytes, 64 bits, at most 2^32-1
+	ParamWireLen        // length on the wire, of which the low 32 bits count
+	ParamAux            // the *Aux; null only in the Libpcap dialect
+)
+
+// Translate makes a LIR function of a program, with parameters as above and
+// the verdict as its result. Level 0 translates instruction by instruction;
+// higher levels optimise. The function reads packet bytes only inside the
+// captured length. Programs that LIR cannot express give an error that wraps
+// ErrNotTranslatable.
+func Translate(p *Program, level int) (*lir.Func, error) {
+	return TranslateTraced(p, level, nil)
+}
+
+// TranslateTraced is Translate that shows the decision graph, as built and
+// after each pass.
+func TranslateTraced(p *Program, level int, trace func(pass string, g *Graph)) (*lir.Func, error) {
+	f, err := translate(p, level, lowerFilter, trace)
+	if err != nil && level > 0 && !errors.Is(err, ErrNotTranslatable) {
+		// Merged values live long. Where more are live at once than a function
+		// may have, take the program as it is, with its 18 variables.
+		return translate(p, 0, lowerFilter, nil)
+	}
+	return f, err
+}
+
+// TranslateBatch makes a LIR function that runs a program on many packets in a
+// loop of its own. Its parameters are a Go slice of packets, as the address of
+// its first []byte and its length, the address of the uint32 for the first
+// verdict, and the *Aux that all packets have. A packet's length on the wire is
+// its captured length. The result is 0.
+func TranslateBatch(p *Program, level int) (*lir.Func, error) {
+	f, err := translate(p, level, lowerBatch, nil)
+	if err != nil && level > 0 && !errors.Is(err, ErrNotTranslatable) {
+		return translate(p, 0, lowerBatch, nil)
+	}
+	return f, err
+}
+
+func translate(p *Program, level int, lower func(*Graph) *lir.Func, trace func(pass string, g *Graph)) (*lir.Func, error) {
+	g, err := newGraph(p, level <= 0)
+	if err != nil {
+		return nil, err
+	}
+	if level > 0 {
+		g.optimise(trace)
+	} else if trace != nil {
+		trace("build", g)
+	}
+	f := lower(g)
+	f.Source = p.source(g.Origins)
+	if err := lir.Verify(f); err != nil {
+		return nil, fmt.Errorf("translation: %w", err)
+	}
+	return f, nil
+}
+
+// source tells what a position stands for: an instruction, or the numbers of
+// several.
+func (p *Program) source(origins [][]int32) func(pos int32) string {
+	return func(pos int32) string {
+		if pos < 0 || int(pos) >= len(origins) {
+			return ""
+		}
+		lines := origins[pos]
+		var w strings.Builder
+		for _, i := range lines {
+			fmt.Fprintf(&w, "(%03d) ", i)
+		}
+		if len(lines) == 1 {
+			w.WriteString(text(p.insns[lines[0]]))
+		}
+		return strings.TrimSpace(w.String())
+	}
+}
