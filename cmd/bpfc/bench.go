@@ -62,7 +62,7 @@ func (t *tool) bench() error {
 	if err != nil {
 		return err
 	}
-	cs, err := t.contenders(prog, pkts)
+	cs, err := t.contenders(prog, listPackets(pkts))
 	if err != nil {
 		return err
 	}
@@ -73,13 +73,28 @@ func (t *tool) bench() error {
 	return nil
 }
 
+// packetList is packets as the engines get them. What else is known of them is
+// left out, so that it does not take up the caches.
+type packetList struct {
+	data    [][]byte
+	wireLen []uint32
+}
+
+func listPackets(pkts []capture.Packet) packetList {
+	l := packetList{make([][]byte, len(pkts)), make([]uint32, len(pkts))}
+	for i := range pkts {
+		l.data[i], l.wireLen[i] = pkts[i].Data, pkts[i].WireLen
+	}
+	return l
+}
+
 // contenders are the engines that can run the program. Each loops over the
 // packets by itself: there is nothing between them and their calls.
-func (t *tool) contenders(p *bpfc.Program, pkts []capture.Packet) ([]*contender, error) {
+func (t *tool) contenders(p *bpfc.Program, l packetList) ([]*contender, error) {
 	in := p.Interpreter()
 	cs := []*contender{{name: "interp", once: func() (n int) {
-		for i := range pkts {
-			if in.Run(pkts[i].Data, int(pkts[i].WireLen), nil) != 0 {
+		for i, data := range l.data {
+			if in.Run(data, int(l.wireLen[i]), nil) != 0 {
 				n++
 			}
 		}
@@ -90,21 +105,24 @@ func (t *tool) contenders(p *bpfc.Program, pkts []capture.Packet) ([]*contender,
 		return nil, err
 	}
 	if vm != nil {
-		cs = append(cs, &contender{name: "xnet", once: func() int { return runXNet(vm, pkts) }})
+		cs = append(cs, &contender{name: "xnet", once: func() (n int) {
+			for _, data := range l.data {
+				if v, err := vm.Run(data); err == nil && v != 0 {
+					n++
+				}
+			}
+			return n
+		}})
 	}
 	f, err := jit.Compile(p.Instructions(), jit.WithDialect(t.dialect), jit.WithOptLevel(t.optLevel), jit.WithNativeOnly())
 	if err != nil {
 		fmt.Fprintf(t.stderr, "bpfc: %s\n", oneLine(err.Error()))
 		return cs, nil
 	}
-	data := make([][]byte, len(pkts))
-	for i := range pkts {
-		data[i] = pkts[i].Data
-	}
 	return append(cs,
 		&contender{name: "native", once: func() (n int) {
-			for i := range pkts {
-				if f.Run(pkts[i].Data, int(pkts[i].WireLen)) != 0 {
+			for i, data := range l.data {
+				if f.Run(data, int(l.wireLen[i])) != 0 {
 					n++
 				}
 			}
@@ -112,7 +130,7 @@ func (t *tool) contenders(p *bpfc.Program, pkts []capture.Packet) ([]*contender,
 		}},
 		&contender{name: "batch", once: func() (n int) {
 			var verdicts [benchBatch]uint32
-			for rest := range slices.Chunk(data, benchBatch) {
+			for rest := range slices.Chunk(l.data, benchBatch) {
 				f.RunBatch(rest, verdicts[:])
 				for _, v := range verdicts[:len(rest)] {
 					if v != 0 {
@@ -141,15 +159,6 @@ func xnetVM(p *bpfc.Program) (*bpf.VM, error) {
 	}
 	insns, _ := bpf.Disassemble(p.Instructions())
 	return bpf.NewVM(insns)
-}
-
-func runXNet(vm *bpf.VM, pkts []capture.Packet) (n int) {
-	for i := range pkts {
-		if v, err := vm.Run(pkts[i].Data); err == nil && v != 0 {
-			n++
-		}
-	}
-	return n
 }
 
 // measure fills in the contenders' times.
