@@ -60,7 +60,7 @@ func lowerBatch(g *Graph) *lir.Func {
 		l.fixups = append(l.fixups, func() { t.Then = next })
 	}
 	l.graph(g)
-	*enter = lir.Term{Kind: lir.Jump, Then: l.at[g.Blocks[0]], Pos: lir.NoPos}
+	*enter = lir.Term{Kind: lir.Jump, Then: l.at[0], Pos: lir.NoPos}
 
 	next = l.newBlock()
 	l.b.Insts = append(l.b.Insts, lir.Inst{Op: lir.Store, W: lir.W32, B: lir.R(verdict), Mem: lir.Mem{Base: verdicts}, Pos: lir.NoPos})

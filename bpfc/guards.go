@@ -8,9 +8,10 @@ import "math"
 
 // dropGuards removes redundant guards.
 func dropGuards(g *Graph) {
-	need := make(map[*Block]demand, len(g.Blocks))
+	g.number()
+	need := make([]demand, len(g.Blocks)) // by Block.ID
 	for _, b := range g.Blocks {
-		need[b] = b.demand(g, demand{0, -1})
+		need[b.ID] = b.demand(g, demand{0, -1})
 	}
 	placeGuards(g, need)
 }
@@ -21,19 +22,20 @@ func dropGuards(g *Graph) {
 // bpfjit's "array bounds check elimination", on a graph. A block that needs
 // more than a packet can have rejects.
 func hoistGuards(g *Graph) {
-	need := make(map[*Block]demand, len(g.Blocks))
+	g.number()
+	need := make([]demand, len(g.Blocks))
 	for i := len(g.Blocks) - 1; i >= 0; i-- {
 		b := g.Blocks[i]
 		d := demand{0, -1}
 		if b.Term != TermRet {
-			d = need[b.Succs[0]]
+			d = need[b.Succs[0].ID]
 			for _, s := range b.Succs[1:] {
-				if n := need[s]; n.bytes < d.bytes {
+				if n := need[s.ID]; n.bytes < d.bytes {
 					d = n
 				}
 			}
 		}
-		need[b] = b.demand(g, d)
+		need[b.ID] = b.demand(g, d)
 	}
 	placeGuards(g, need)
 }
@@ -72,11 +74,11 @@ func (b *Block) rejects() bool {
 
 // placeGuards replaces the guards of a constant length by one at the start of
 // each block that needs more than was checked on some way to it.
-func placeGuards(g *Graph, need map[*Block]demand) {
-	checked := make(map[*Block]uint64, len(g.Blocks)) // on all ways out of the block
+func placeGuards(g *Graph, need []demand) {
+	checked := make([]uint64, len(g.Blocks)) // on all ways out of the block
 	indexed := indexGuards{}
 	for i, b := range g.Blocks {
-		d := need[b]
+		d := need[i]
 		if d.bytes > math.MaxUint32 {
 			g.rejectIn(b)
 			continue
@@ -84,13 +86,13 @@ func placeGuards(g *Graph, need map[*Block]demand) {
 		before := uint64(math.MaxUint64)
 		for _, p := range b.Preds {
 			if p.Term != TermRet { // one that rejects now leads nowhere
-				before = min(before, checked[p])
+				before = min(before, checked[p.ID])
 			}
 		}
 		if i == 0 {
 			before = 0
 		}
-		checked[b] = max(before, d.bytes)
+		checked[i] = max(before, d.bytes)
 
 		body := make([]*Value, 0, len(b.Body)+1)
 		if d.bytes > before {

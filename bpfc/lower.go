@@ -12,11 +12,11 @@ import (
 type lowerer struct {
 	f      *lir.Func
 	b      *lir.Block
-	reg    map[*Value]lir.Reg
-	at     map[*Block]int // the LIR block a block starts with
-	way    map[edge]int   // the place of an edge in its target's Preds
-	fail   int            // the LIR block that rejects; -1 while nothing needs one
-	fixups []func()       // set branch targets once every block has its place
+	reg    []lir.Reg    // by Value.ID
+	at     []int        // the LIR block a block starts with, by Block.ID
+	way    map[edge]int // the place of an edge in its target's Preds
+	fail   int          // the LIR block that rejects; -1 while nothing needs one
+	fixups []func()     // set branch targets once every block has its place
 
 	packet, capLen, wireLen, aux lir.Reg                    // wireLen: the low 32 bits count
 	ret                          func(v lir.Arg, pos int32) // ends the block with a verdict
@@ -26,10 +26,11 @@ type edge struct{ from, to *Block }
 
 // newLowerer starts a function with parameters.
 func newLowerer(g *Graph, name string) *lowerer {
+	g.number()
 	l := &lowerer{
 		f:    &lir.Func{Name: name, NumReg: 1, Origins: g.Origins},
-		reg:  map[*Value]lir.Reg{},
-		at:   map[*Block]int{},
+		reg:  make([]lir.Reg, g.nextID),
+		at:   make([]int, len(g.Blocks)),
 		way:  map[edge]int{},
 		fail: -1,
 	}
@@ -43,7 +44,10 @@ func newLowerer(g *Graph, name string) *lowerer {
 func (l *lowerer) graph(g *Graph) {
 	for _, b := range g.Blocks {
 		for _, phi := range b.Phis {
-			l.reg[phi] = l.newReg()
+			l.reg[phi.ID] = l.newReg()
+		}
+		if len(b.Phis) == 0 {
+			continue
 		}
 		for i, p := range b.Preds {
 			l.way[edge{p, b}] = i // of two edges between two blocks either: they carry the same
@@ -51,9 +55,9 @@ func (l *lowerer) graph(g *Graph) {
 	}
 	rejects := -1
 	for _, b := range g.Blocks {
-		l.at[b] = l.newBlock()
+		l.at[b.ID] = l.newBlock()
 		if len(b.Body) == 0 && b.rejects() {
-			rejects = l.at[b]
+			rejects = l.at[b.ID]
 		}
 		for _, v := range b.Body {
 			l.value(v)
@@ -114,7 +118,7 @@ func (l *lowerer) arg(v *Value) lir.Arg {
 	if c, ok := v.constant(); ok {
 		return lir.I(int64(c))
 	}
-	return lir.R(l.reg[v])
+	return lir.R(l.reg[v.ID])
 }
 
 // register is a value in a register.
@@ -122,7 +126,7 @@ func (l *lowerer) register(v *Value, pos int32) lir.Reg {
 	if c, ok := v.constant(); ok {
 		return l.emit(lir.Inst{Op: lir.Mov, W: lir.W32, B: lir.I(int64(c)), Pos: pos})
 	}
-	return l.reg[v]
+	return l.reg[v.ID]
 }
 
 // lirOps has the LIR operation of each arithmetic operation.
@@ -137,16 +141,16 @@ func (l *lowerer) value(v *Value) {
 	pos := v.Pos
 	switch v.Op {
 	case OpLen:
-		l.reg[v] = l.emit(lir.Inst{Op: lir.Mov, W: lir.W32, B: lir.R(l.wireLen), Pos: pos})
+		l.reg[v.ID] = l.emit(lir.Inst{Op: lir.Mov, W: lir.W32, B: lir.R(l.wireLen), Pos: pos})
 	case OpAux:
 		mem := lir.Mem{Base: l.aux, Off: int32(v.K), Scale: 1}
-		l.reg[v] = l.emit(lir.Inst{Op: lir.Load, W: lir.W32, Mem: mem, Pos: pos})
+		l.reg[v.ID] = l.emit(lir.Inst{Op: lir.Load, W: lir.W32, Mem: mem, Pos: pos})
 	case OpLoad:
-		l.reg[v] = l.load(v)
+		l.reg[v.ID] = l.load(v)
 	case OpNeg:
-		l.reg[v] = l.emit(lir.Inst{Op: lir.Neg, W: lir.W32, A: l.register(v.Args[0], pos), Pos: pos})
+		l.reg[v.ID] = l.emit(lir.Inst{Op: lir.Neg, W: lir.W32, A: l.register(v.Args[0], pos), Pos: pos})
 	case OpLinuxOffset:
-		l.reg[v] = l.linuxOffset(v)
+		l.reg[v.ID] = l.linuxOffset(v)
 	case GuardLen:
 		l.guardLen(v)
 	case GuardNonZero:
@@ -154,7 +158,7 @@ func (l *lowerer) value(v *Value) {
 	case GuardAux:
 		l.guard(lir.Term{W: lir.W64, Cond: lir.EQ, A: l.aux, B: lir.I(0), Pos: pos})
 	default:
-		l.reg[v] = l.emit(lir.Inst{Op: lirOps[v.Op], W: lir.W32, A: l.register(v.Args[0], pos), B: l.arg(v.Args[1]), Pos: pos})
+		l.reg[v.ID] = l.emit(lir.Inst{Op: lirOps[v.Op], W: lir.W32, A: l.register(v.Args[0], pos), B: l.arg(v.Args[1]), Pos: pos})
 	}
 }
 
@@ -227,7 +231,7 @@ func (l *lowerer) term(b *Block) {
 		l.moves(b, b.Succs[0])
 		t := &l.b.Term
 		*t = lir.Term{Kind: lir.Jump, Pos: b.Pos}
-		l.fixups = append(l.fixups, func() { t.Then = l.at[b.Succs[0]] })
+		l.fixups = append(l.fixups, func() { t.Then = l.at[b.Succs[0].ID] })
 	case TermTest:
 		t := &l.b.Term
 		*t = lir.Term{Kind: lir.Branch, W: lir.W32, Cond: lirConds[b.Test], A: l.register(b.A, b.Pos), B: l.arg(b.B), Pos: b.Pos}
@@ -252,14 +256,14 @@ func (l *lowerer) term(b *Block) {
 func (l *lowerer) edge(b *Block, i int, target *int) {
 	s := b.Succs[i]
 	if len(s.Phis) == 0 {
-		l.fixups = append(l.fixups, func() { *target = l.at[s] })
+		l.fixups = append(l.fixups, func() { *target = l.at[s.ID] })
 		return
 	}
 	*target = l.newBlock()
 	l.moves(b, s)
 	t := &l.b.Term
 	*t = lir.Term{Kind: lir.Jump, Pos: lir.NoPos}
-	l.fixups = append(l.fixups, func() { t.Then = l.at[s] })
+	l.fixups = append(l.fixups, func() { t.Then = l.at[s.ID] })
 }
 
 // moves gives the phis of s what they have on the edge from b. Phis are read
@@ -270,6 +274,6 @@ func (l *lowerer) moves(b, s *Block) {
 	}
 	way := l.way[edge{b, s}]
 	for _, phi := range s.Phis {
-		l.b.Insts = append(l.b.Insts, lir.Inst{Op: lir.Mov, W: lir.W32, Dst: l.reg[phi], B: l.arg(phi.Args[way]), Pos: lir.NoPos})
+		l.b.Insts = append(l.b.Insts, lir.Inst{Op: lir.Mov, W: lir.W32, Dst: l.reg[phi.ID], B: l.arg(phi.Args[way]), Pos: lir.NoPos})
 	}
 }

@@ -7,10 +7,10 @@ import "math/bits"
 // or some of their bits, for equality with constants: the constants are swapped
 // here once instead of the field in every packet.
 func nativeOrder(g *Graph) {
-	swap := swappable(g)
+	swap := swappable(g) // by Value.ID; constants made below are never asked for
 	for _, b := range g.Blocks {
 		for _, v := range b.Body {
-			if size := swap[v]; size != 0 {
+			if size := swap[v.ID]; size != 0 {
 				if v.Op == OpLoad {
 					v.Swap = true
 				} else {
@@ -19,14 +19,14 @@ func nativeOrder(g *Graph) {
 				v.bits = possibleBits(v)
 			}
 		}
-		if b.A == nil || swap[b.A] == 0 {
+		if b.A == nil || swap[b.A.ID] == 0 {
 			continue
 		}
 		if b.Term == TermTest {
-			b.B = g.constant(swapField(b.B.K, swap[b.A]))
+			b.B = g.constant(swapField(b.B.K, swap[b.A.ID]))
 		}
 		for i, c := range b.Cases {
-			b.Cases[i] = swapField(c, swap[b.A])
+			b.Cases[i] = swapField(c, swap[b.A.ID])
 		}
 	}
 }
@@ -40,15 +40,15 @@ func swapField(k uint32, size uint8) uint32 {
 // swappable finds the loads of two and four bytes, and such loads masked by a
 // constant, that nothing reads but masks of this kind and tests for equality
 // or bits against constants. It gives the size of the field for each.
-func swappable(g *Graph) map[*Value]uint8 {
-	size := make(map[*Value]uint8)
+func swappable(g *Graph) []uint8 {
+	size := make([]uint8, g.nextID) // by Value.ID; 0: not swappable
 	for _, b := range g.Blocks {
 		for _, v := range b.Body {
 			switch {
 			case v.Op == OpLoad && v.Size > 1 && !v.Swap:
-				size[v] = v.Size
-			case v.Op == OpAnd && v.Args[1].Op == OpConst && size[v.Args[0]] != 0:
-				size[v] = size[v.Args[0]]
+				size[v.ID] = v.Size
+			case v.Op == OpAnd && v.Args[1].Op == OpConst && size[v.Args[0].ID] != 0:
+				size[v.ID] = size[v.Args[0].ID]
 			}
 		}
 	}
@@ -57,28 +57,30 @@ func swappable(g *Graph) map[*Value]uint8 {
 		for _, s := range b.Succs {
 			for _, phi := range s.Phis {
 				for _, arg := range phi.Args {
-					delete(size, arg)
+					size[arg.ID] = 0
 				}
 			}
 		}
-		if b.A != nil && !b.testsField(size[b.A]) {
-			delete(size, b.A)
+		if b.A != nil && !b.testsField(size[b.A.ID]) {
+			size[b.A.ID] = 0
 		}
-		delete(size, b.B)
+		if b.B != nil {
+			size[b.B.ID] = 0
+		}
 		for j := len(b.Body) - 1; j >= 0; j-- {
 			v := b.Body[j]
-			if v.Op == OpAnd && size[v] != 0 {
+			if v.Op == OpAnd && size[v.ID] != 0 {
 				continue
 			}
 			for _, arg := range v.Args {
-				delete(size, arg)
+				size[arg.ID] = 0
 			}
 		}
 	}
 	for _, b := range g.Blocks { // a mask follows its load
 		for _, v := range b.Body {
-			if v.Op == OpAnd && size[v.Args[0]] == 0 {
-				delete(size, v)
+			if v.Op == OpAnd && size[v.Args[0].ID] == 0 {
+				size[v.ID] = 0
 			}
 		}
 	}

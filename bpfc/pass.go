@@ -34,30 +34,36 @@ func (g *Graph) optimise(trace func(name string, g *Graph)) {
 	}
 }
 
+// number gives each block its place in the list as ID.
+func (g *Graph) number() {
+	for i, b := range g.Blocks {
+		b.ID = i
+	}
+}
+
 // removeDead drops the blocks that nothing leads to and the values that
 // nothing reads, and finds the predecessors anew. Passes may leave edges in
 // Preds that are gone; only the edges into blocks with phis must stay as they
 // are until their whole predecessor goes.
 func removeDead(g *Graph) {
-	reached := map[*Block]bool{g.Blocks[0]: true}
-	blocks := g.Blocks[:0]
+	g.number()
+	reached := make([]bool, len(g.Blocks))
+	reached[0] = true
+	var blocks []*Block
 	for _, b := range g.Blocks {
-		if !reached[b] {
-			continue
+		if reached[b.ID] {
+			blocks = append(blocks, b)
+			for _, s := range b.Succs {
+				reached[s.ID] = true
+			}
 		}
-		for _, s := range b.Succs {
-			reached[s] = true
-		}
-		b.ID = len(blocks)
-		blocks = append(blocks, b)
 	}
-	clear(g.Blocks[len(blocks):])
 	g.Blocks = blocks
 	for _, b := range g.Blocks {
 		if len(b.Phis) == 0 {
 			b.Preds = b.Preds[:0]
 		} else {
-			b.keepPreds(func(p *Block) bool { return reached[p] && p.Term != TermRet })
+			b.keepPreds(func(p *Block) bool { return reached[p.ID] && p.Term != TermRet })
 		}
 	}
 	for _, b := range g.Blocks {
@@ -68,14 +74,14 @@ func removeDead(g *Graph) {
 		}
 	}
 
-	read := make(map[*Value]bool)
-	var mark func(v *Value)
-	mark = func(v *Value) {
+	g.number()
+	read := make([]bool, g.nextID)
+	mark := func(v *Value) {
 		for stack := []*Value{v}; len(stack) > 0; {
 			v := stack[len(stack)-1]
 			stack = stack[:len(stack)-1]
-			if !read[v] {
-				read[v] = true
+			if !read[v.ID] {
+				read[v.ID] = true
 				stack = append(stack, v.Args...)
 			}
 		}
@@ -100,10 +106,10 @@ func removeDead(g *Graph) {
 	}
 }
 
-func keep(vs []*Value, read map[*Value]bool) []*Value {
+func keep(vs []*Value, read []bool) []*Value {
 	kept := vs[:0]
 	for _, v := range vs {
-		if read[v] {
+		if read[v.ID] {
 			kept = append(kept, v)
 		}
 	}
