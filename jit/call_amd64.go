@@ -18,14 +18,15 @@ func enter(c *code, pkt *byte, n uintptr, wire uint32, aux *bpfc.Aux) uint32
 //go:noescape
 func call(c *code, a0, a1, a2, a3 uintptr) uint64
 
-// The trampolines with the large frame, which the other two pass calls on to.
-// They are declared for their argument maps: a stack may grow in their prologue.
-
+// enterLarge and callLarge have the large frame; the other two pass calls on to
+// them. They are declared for their argument maps: a stack may grow in their
+// prologue.
 //
 //lint:ignore U1000 called from call_amd64.s
 //go:noescape
 func enterLarge(c *code, pkt *byte, n uintptr, wire uint32, aux *bpfc.Aux) uint32
 
+// callLarge: see enterLarge.
 //
 //lint:ignore U1000 called from call_amd64.s
 //go:noescape
