@@ -14,6 +14,7 @@ var passes = []pass{
 	{"thread", threadTests}, // so that fewer ways need anything
 	{"merge", mergeValues},
 	{"guards", hoistGuards},
+	{"returns", joinReturns},
 	{"chains", joinChains},
 	{"ranges", joinRanges},
 	{"order", nativeOrder},

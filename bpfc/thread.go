@@ -28,9 +28,7 @@ func threadTests(g *Graph) {
 				b.Succs[i].Preds = append(b.Succs[i].Preds, b)
 			}
 		}
-		if b.Term == TermTest && b.Succs[0] == b.Succs[1] && len(b.Succs[0].Phis) == 0 {
-			b.Term, b.A, b.B, b.Succs = TermJump, nil, nil, b.Succs[:1]
-		}
+		b.dropTest()
 	}
 	removeDead(g)
 }
