@@ -35,6 +35,7 @@ func hasMOVBE() bool { return cpu.X86.HasBMI2 }
 type machine struct {
 	code *run.Code
 	mem  *run.Guarded
+	want *lir.Interpreter // of the function that code is of
 }
 
 func newMachine(t testing.TB) *machine {
@@ -46,7 +47,7 @@ func newMachine(t testing.TB) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &machine{code, mem}
+	return &machine{code: code, mem: mem}
 }
 
 // same compiles f, runs it with buf at parameter 0, and reports how result or
@@ -59,17 +60,20 @@ func (m *machine) same(f *lir.Func, feat Features, buf []byte, atEnd bool, args 
 	if err := m.code.Set(code.Bytes); err != nil {
 		return err
 	}
+	if m.want, err = lir.NewInterpreter(f); err != nil {
+		return err
+	}
 	return m.sameAgain(f, buf, atEnd, args)
 }
 
-// sameAgain runs the code once more.
+// sameAgain runs the code of f, compiled last, once more.
 func (m *machine) sameAgain(f *lir.Func, buf []byte, atEnd bool, args [4]uint64) error {
 	got := m.mem.Place(buf, atEnd)
 	if len(buf) > 0 {
 		args[0] = run.Address(got)
 	}
 	want := append([]byte(nil), buf...)
-	wantResult, err := f.Interpret([]lir.Region{{Addr: args[0], Data: want, Writable: true}}, args[:len(f.Params)]...)
+	wantResult, err := m.want.Run([]lir.Region{{Addr: args[0], Data: want, Writable: true}}, args[:len(f.Params)]...)
 	if err != nil {
 		return err
 	}

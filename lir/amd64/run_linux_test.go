@@ -48,7 +48,7 @@ func spill(b *lir.Builder) (use func() lir.Reg) {
 func TestCompareLoaded(t *testing.T) {
 	m := newMachine(t)
 	r := rand.New(rand.NewSource(1))
-	edges := []int64{0, 1, 0x7f, 0x80, 0xff, 0x100, 0x7f00, 0x7fff, 0x8000, 0xff00, 0xffff, 0x10000, 0xff0000,
+	edges := []int64{0, 1, 0x7f, 0x80, 0xff, 0x100, 0x180, 0x1fe, 0x7f00, 0x7fff, 0x8000, 0xff00, 0xffff, 0x10000, 0xff0000,
 		math.MaxInt32, 1 << 31, 0xff000000, math.MaxUint32, 1 << 32, 0xff << 48, math.MaxInt64, math.MinInt64, -1, -0x80, -0x8000, math.MinInt32}
 	n := 0
 	for _, lw := range []lir.Width{lir.W8, lir.W16, lir.W32, lir.W64} {
@@ -256,12 +256,16 @@ func randomSwitch(t *testing.T, r *rand.Rand, w lir.Width, cases int, spilled bo
 	var list []lir.Case
 	var values []uint64
 	v := lirtest.Value(r) & top
+	target := targets[0]
 	for range cases {
+		if r.Intn(5) == 0 {
+			target = targets[r.Intn(len(targets))]
+		}
 		switch r.Intn(4) {
 		case 0:
 			v = lirtest.Value(r)
 		case 1:
-			v += uint64(r.Intn(20))
+			v += uint64(1 + r.Intn(3)*r.Intn(32))
 		case 2:
 			v += uint64(r.Intn(200))
 		default:
@@ -271,10 +275,10 @@ func randomSwitch(t *testing.T, r *rand.Rand, w lir.Width, cases int, spilled bo
 		if !seen[v] {
 			seen[v] = true
 			values = append(values, v)
-			list = append(list, lir.Case{Value: v, Target: targets[r.Intn(len(targets))]})
+			list = append(list, lir.Case{Value: v, Target: target})
 		}
 	}
-	b.Switch(w, x, list, targets[0])
+	b.Switch(w, x, list, targets[len(targets)-1])
 	for i, target := range targets {
 		b.SetBlock(target)
 		b.Return(lir.R(b.Op(lir.Add, lir.W64, rest(), lir.I(int64(i+1)<<32))))
