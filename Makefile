@@ -5,9 +5,11 @@ GO          ?= go
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.7.0
 FUZZTIME    ?= 15s
 PLATFORMS   ?= linux/amd64 linux/arm64 linux/riscv64 linux/386 darwin/arm64 windows/amd64
+# Modules of their own, for what drags many others along.
+NESTED      := $(patsubst %/go.mod,%,$(wildcard */*/go.mod))
 FILTERS     ?= $(CURDIR)/testdata/filters
 
-.PHONY: all build test race checkptr fuzz bench lint cross check clean-tree corpus cover clean
+.PHONY: all build test nested race checkptr fuzz bench lint cross check clean-tree corpus cover clean
 
 all: build
 
@@ -17,6 +19,9 @@ build:
 
 test:
 	$(GO) test ./...
+
+nested:
+	@set -e; for m in $(NESTED); do echo "module $$m"; (cd $$m && $(GO) vet ./... && $(GO) test ./... && $(GO) mod tidy -diff); done
 
 race:
 	$(GO) test -race ./...
@@ -47,7 +52,7 @@ cross:
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) test -exec true ./... >/dev/null; \
 	done
 
-check: lint cross clean-tree
+check: lint cross nested clean-tree
 
 # Nothing is generated, formatted or downloaded that is not committed.
 clean-tree:
