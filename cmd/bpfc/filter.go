@@ -24,17 +24,10 @@ func (t *tool) filter() error {
 	}
 	defer p.close()
 	filters := newPerLinkType(func(link capture.LinkType) (*jit.Filter, error) {
-		prog, err := t.program(s, p.name, link)
-		if err != nil {
-			return nil, err
-		}
-		return jit.Compile(prog.Instructions(), jit.WithDialect(t.dialect), jit.WithOptLevel(t.optLevel))
+		return t.compile(s, p.name, link)
 	})
-	// What is wrong with the filter is said before a file is made.
-	if p.Format() == capture.Pcap {
-		if _, err := filters.get(p.LinkType()); err != nil {
-			return err
-		}
+	if err := filters.prepare(p); err != nil {
+		return err
 	}
 	out, err := t.openMatches(p)
 	if err != nil {
@@ -54,9 +47,18 @@ func (t *tool) filter() error {
 	return err
 }
 
+// compile is the filter for packets of a link type, ready to run.
+func (t *tool) compile(s *source, from string, link capture.LinkType) (*jit.Filter, error) {
+	prog, err := t.program(s, from, link)
+	if err != nil {
+		return nil, err
+	}
+	return jit.Compile(prog.Instructions(), jit.WithDialect(t.dialect), jit.WithOptLevel(t.optLevel))
+}
+
 // program is the filter for packets of a link type.
-func (t *tool) program(s *source, capture string, link capture.LinkType) (*bpfc.Program, error) {
-	if err := t.linkTypeFits(s, capture, link); err != nil {
+func (t *tool) program(s *source, from string, link capture.LinkType) (*bpfc.Program, error) {
+	if err := t.linkTypeFits(s, from, link); err != nil {
 		return nil, err
 	}
 	return t.check(s, link)

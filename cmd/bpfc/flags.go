@@ -56,6 +56,7 @@ var actions = []action{
 	{flag: "lir", run: (*tool).lir, filter: 1},
 	{flag: "verify", run: (*tool).verify, reads: true, writes: true, filter: 1},
 	{flag: "bench", run: (*tool).bench, reads: true, filter: 1},
+	{flag: "diff", run: (*tool).diff, reads: true, writes: true, filter: 2},
 	{flag: "r", run: (*tool).filter, reads: true, writes: true, filter: 1}, // what -r alone asks for
 	{flag: "version", run: (*tool).version},
 	{flag: "h", run: (*tool).usage},
@@ -95,7 +96,7 @@ func parseFlags(args []string) (*options, error) {
 	fs.StringVar(&emit, "emit", "", "")
 	fs.StringVar(&o.read, "r", "", "")
 	fs.StringVar(&o.write, "w", "", "")
-	for _, name := range []string{"d", "dd", "ddd", "lir", "verify", "bench", "dns", "version"} {
+	for _, name := range []string{"d", "dd", "ddd", "lir", "verify", "bench", "diff", "dns", "version"} {
 		fs.Bool(name, false, "")
 	}
 	if err := fs.Parse(flagsFirst(fs, args)); errors.Is(err, flag.ErrHelp) {
@@ -213,18 +214,27 @@ func (o *options) checkPlacement() error {
 	case !a.reads && o.arguments["r"]:
 		return fmt.Errorf("-%s does not go with -r, which runs the filter over packets", a.flag)
 	case !a.writes && o.arguments["w"]:
-		return errors.New("-w writes packets that match: it needs -r FILE and no other action than -verify")
+		return errors.New("-w writes packets that match: it needs -r FILE, alone or with -verify or -diff")
 	case o.arguments["w"] && o.write == "":
 		return errors.New("-w needs a file name")
 	case o.arguments["f"] && o.file == "":
 		return errors.New("-f needs a file name")
 	case o.file == "-" && o.read == "-":
 		return errors.New("-f - and -r -: standard input cannot be both filter and packets")
+	case a.filter == 2:
+		n := len(o.args)
+		if o.file != "" {
+			n++
+		}
+		if n != 2 {
+			return fmt.Errorf("-%s needs two filters, each one argument or -f FILE: there are %d", a.flag, n)
+		}
 	case o.file != "" && len(o.args) > 0:
 		return fmt.Errorf("two filters: -f %s and %q", o.file, strings.Join(o.args, " "))
 	case o.file == "" && len(o.args) == 0 && !a.reads:
 		return errors.New("no filter: give an expression, a program or -f FILE; bpfc -h lists the flags")
-	case a.reads && !o.arch.native():
+	}
+	if a.reads && !o.arch.native() && o.arguments["arch"] {
 		return fmt.Errorf("-arch %s: this machine is %s, so its code can be listed but not run", o.arch.name, runtime.GOARCH)
 	}
 	return nil

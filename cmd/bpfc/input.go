@@ -36,9 +36,18 @@ var programArgument = regexp.MustCompile(`^\s*[0-9]+\s*,`)
 // source reads the filter that the call names.
 func (t *tool) source() (*source, error) {
 	if t.file == "" {
-		text := strings.Join(t.args, " ")
-		return t.parse("", []byte(text), t.form == bpfasm.Unknown && !programArgument.MatchString(text))
+		return t.argument("", strings.Join(t.args, " "))
 	}
+	return t.fileSource()
+}
+
+// argument makes a source of text on the command line.
+func (t *tool) argument(place, text string) (*source, error) {
+	return t.parse(place, []byte(text), t.form == bpfasm.Unknown && !programArgument.MatchString(text))
+}
+
+// fileSource reads the filter from the file that -f names.
+func (t *tool) fileSource() (*source, error) {
 	name, in := t.file, t.stdin
 	if name == "-" {
 		name = "standard input"

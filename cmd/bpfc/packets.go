@@ -72,16 +72,20 @@ func (p *perLinkType[F]) get(link capture.LinkType) (F, error) {
 	return f, err
 }
 
+// prepare makes the filter for the link type that a capture begins by naming,
+// so that what is wrong with it is said before a file is made. A pcap file has
+// no other; in pcapng, an interface that is described need not have packets.
+func (p *perLinkType[F]) prepare(from *packets) error {
+	if from.Format() != capture.Pcap {
+		return nil
+	}
+	_, err := p.get(from.LinkType())
+	return err
+}
+
 // each calls do for every packet, with the filter for its link type. It ends at
 // the first error.
 func each[F any](p *packets, filters *perLinkType[F], do func(F, *capture.Packet) error) error {
-	// A pcap file says at once what its packets are; in pcapng, an interface
-	// that is described need not have any.
-	if p.Format() == capture.Pcap {
-		if _, err := filters.get(p.LinkType()); err != nil {
-			return err
-		}
-	}
 	for {
 		pkt, err := p.Next()
 		if err == io.EOF {

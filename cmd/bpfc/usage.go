@@ -35,6 +35,8 @@ What to do with it; -d if there is none of these, or with -r, run it:
                 write the packet at which they differ
   -bench        with -r, measure: a line an engine, with nanoseconds a packet
                 and how many packets match, separated by tabs
+  -diff         with -r and two filters, each one argument or -f FILE, print the
+                packets on which they disagree; -w writes these
   -version      print the version
   -h            print this
 

@@ -72,6 +72,9 @@ func (t *tool) verifyEngines(makeEngines func(*bpfc.Program) (engines, error)) e
 			}
 		}
 	}()
+	if err := filters.prepare(p); err != nil {
+		return err
+	}
 	out, err := t.openMatches(p)
 	if err != nil {
 		return err
