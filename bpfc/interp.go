@@ -1,6 +1,7 @@
 package bpfc
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"golang.org/x/net/bpf"
@@ -187,17 +188,25 @@ func (in *Interpreter) Run(pkt []byte, wireLen int, aux *Aux) uint32 {
 		case Txa:
 			a = x
 		case Cop:
-			a = p.ctx.Funcs[k](a, pkt, wireLen, aux)
+			a = p.ctx.call(k, a, pkt, wireLen, aux)
 		case Copx:
 			if uint64(x) >= uint64(len(p.ctx.Funcs)) {
 				return reject
 			}
-			a = p.ctx.Funcs[x](a, pkt, wireLen, aux)
+			a = p.ctx.call(x, a, pkt, wireLen, aux)
 
 		default: // the NetBSD dialect's validator lets some such opcodes pass
 			return reject
 		}
 	}
+}
+
+// call calls a coprocessor function. It gets copies: what is passed to an
+// unknown function may be kept, and the packets of all programs would have to
+// be on the heap for that.
+func (c *Context) call(i, a uint32, pkt []byte, wireLen int, aux *Aux) uint32 {
+	auxCopy := *aux
+	return c.Funcs[i](a, bytes.Clone(pkt), wireLen, &auxCopy)
 }
 
 var zeroAux Aux // never written

@@ -32,8 +32,9 @@ func WithContext(ctx *Context) Option { return func(p *Program) { p.ctx = ctx } 
 // (BPF_MAX_MEMWORDS in NetBSD's net/bpf.h).
 const MaxExtWords = 30
 
-// CopFunc is a coprocessor function: it gets the accumulator and the packet
-// and returns the new accumulator. It may be called concurrently.
+// CopFunc is a coprocessor function: it gets the accumulator, and copies of the
+// packet and the Aux, whose Mem is the external memory itself, and returns the
+// new accumulator. It may be called concurrently.
 type CopFunc func(a uint32, pkt []byte, wireLen int, aux *Aux) uint32
 
 // Context is NetBSD's bpf_ctx_t: what programs may call and share.

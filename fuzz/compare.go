@@ -35,8 +35,10 @@ type Engine struct {
 	// Run gives the verdict; false if the engine does not take this packet.
 	Run func(p Packet) (verdict uint32, ok bool, err error)
 	// Bare engines run generated code on the packet where it lies.
-	Bare  bool
-	close func()
+	Bare bool
+
+	filter *jit.Filter
+	close  func()
 }
 
 // Close frees what the engine holds.
@@ -81,6 +83,9 @@ func (s Subject) Engines() ([]Engine, error) {
 			return nil, err
 		}
 		engines = append(engines, e)
+		if level.n > 0 {
+			engines = append(engines, batchEngine(e))
+		}
 	}
 	return engines, nil
 }
@@ -168,13 +173,32 @@ func (s Subject) nativeEngine(name string, level int) (Engine, error) {
 		return Engine{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return Engine{
-		Name: name,
-		Bare: true,
+		Name:   name,
+		Bare:   true,
+		filter: f,
 		Run: func(p Packet) (uint32, bool, error) {
 			return f.RunAux(p.Data, p.WireLen, p.Aux), true, nil
 		},
 		close: func() { f.Close() },
 	}, nil
+}
+
+// batchEngine runs the filter of a native engine on batches: each packet twice,
+// with an empty one between. In a batch there is no metadata, and a packet's
+// length is its length on the wire.
+func batchEngine(native Engine) Engine {
+	f := native.filter
+	return Engine{Name: "batch", Bare: true, Run: func(p Packet) (uint32, bool, error) {
+		if p.WireLen != len(p.Data) || p.Aux != nil {
+			return 0, false, nil
+		}
+		var v [3]uint32
+		f.RunBatch([][]byte{p.Data, nil, p.Data}, v[:])
+		if v[0] != v[2] {
+			return v[2], true, fmt.Errorf("%d and %d in one batch", v[0], v[2])
+		}
+		return v[0], true, nil
+	}}
 }
 
 // Compare runs the subject on the packets in every engine. Engines of generated

@@ -13,6 +13,11 @@ const smallFrame = 512
 //go:noescape
 func enter(c *code, pkt *byte, n uintptr, wire uint32, aux *bpfc.Aux) uint32
 
+// enterBatch enters the code of a filter's loop over n packets.
+//
+//go:noescape
+func enterBatch(c *code, pkts *[]byte, n uintptr, verdicts *uint32, aux *bpfc.Aux)
+
 // call enters any code with integer arguments and returns its result (RAX).
 //
 //go:noescape
@@ -29,5 +34,8 @@ func enterLarge(c *code, pkt *byte, n uintptr, wire uint32, aux *bpfc.Aux) uint3
 // callLarge: see enterLarge.
 //
 //lint:ignore U1000 called from call_amd64.s
+//go:noescape
+func enterBatchLarge(c *code, pkts *[]byte, n uintptr, verdicts *uint32, aux *bpfc.Aux)
+
 //go:noescape
 func callLarge(c *code, a0, a1, a2, a3 uintptr) uint64

@@ -56,6 +56,41 @@ TEXT ·enterLarge(SB), 0, $4096-44
 	MOVL AX, ret+40(FP)
 	RET
 
+// func enterBatch(c *code, pkts *[]byte, n uintptr, verdicts *uint32, aux *bpfc.Aux)
+TEXT ·enterBatch(SB), 0, $512-40
+	NO_LOCAL_POINTERS
+	MOVQ c+0(FP), AX
+	MOVQ pkts+8(FP), DI
+	MOVQ n+16(FP), SI
+	MOVQ verdicts+24(FP), DX
+	MOVQ aux+32(FP), CX
+	CMPB code_large(AX), $0
+	JNE  large
+	MOVQ code_entry(AX), AX
+	CALL AX
+	RET
+
+large:
+	MOVQ AX, 0(SP)
+	MOVQ DI, 8(SP)
+	MOVQ SI, 16(SP)
+	MOVQ DX, 24(SP)
+	MOVQ CX, 32(SP)
+	CALL ·enterBatchLarge(SB)
+	RET
+
+// func enterBatchLarge(c *code, pkts *[]byte, n uintptr, verdicts *uint32, aux *bpfc.Aux)
+TEXT ·enterBatchLarge(SB), 0, $4096-40
+	NO_LOCAL_POINTERS
+	MOVQ c+0(FP), AX
+	MOVQ pkts+8(FP), DI
+	MOVQ n+16(FP), SI
+	MOVQ verdicts+24(FP), DX
+	MOVQ aux+32(FP), CX
+	MOVQ code_entry(AX), AX
+	CALL AX
+	RET
+
 // func call(c *code, a0, a1, a2, a3 uintptr) uint64
 TEXT ·call(SB), 0, $512-48
 	NO_LOCAL_POINTERS

@@ -219,7 +219,7 @@ func TestNoAllocationPerCall(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() {
 		var onStack [64]byte
-		f.code.Load().filter(onStack[:], 64, nil)
+		f.Run(onStack[:], 64)
 	}); n != 0 {
 		t.Errorf("packet on the stack: %v allocations", n)
 	}

@@ -17,6 +17,7 @@ import (
 type Filter struct {
 	code     atomic.Pointer[code]             // nil: interpreted, or closed
 	interp   atomic.Pointer[bpfc.Interpreter] // nil: native, or closed
+	batch    batch
 	fallback error
 }
 
@@ -57,6 +58,7 @@ func Compile(prog []bpf.RawInstruction, opts ...Option) (*Filter, error) {
 		return nil, fmt.Errorf("jit: %w", err)
 	}
 	f.code.Store(c)
+	f.batch.generate = func() (*code, error) { return cfg.batch(p) }
 	return f, nil
 }
 
@@ -73,12 +75,17 @@ func (c *config) filter(p *bpfc.Program) (*code, error) {
 	if err != nil {
 		return nil, err
 	}
-	// In the Libpcap dialect a program can tell whether there is metadata;
-	// everywhere else none means zeros.
-	if c.dialect != bpfc.Libpcap {
-		code.noAux = new(bpfc.Aux)
-	}
+	code.noAux = c.noAux()
 	return code, nil
+}
+
+// noAux is what a filter is given for no Aux. In the Libpcap dialect a program
+// can tell whether there is metadata; everywhere else none means zeros.
+func (c *config) noAux() *bpfc.Aux {
+	if c.dialect == bpfc.Libpcap {
+		return nil
+	}
+	return new(bpfc.Aux)
 }
 
 // Run gives the verdict on a packet: how many bytes of it to keep, 0 to reject
@@ -116,29 +123,6 @@ func (f *Filter) RunAux(pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
 	return v
 }
 
-// RunBatch runs the filter on every packet, with its length as wire length,
-// and puts the verdict on pkts[i] into verdicts[i]. It panics before the first
-// packet if there are fewer verdicts than packets; verdicts beyond the last
-// packet are left alone. A Close meanwhile has no effect on the batch.
-func (f *Filter) RunBatch(pkts [][]byte, verdicts []uint32) {
-	if len(verdicts) < len(pkts) {
-		panic(fmt.Sprintf("jit: RunBatch of %d packets with room for %d verdicts", len(pkts), len(verdicts)))
-	}
-	verdicts = verdicts[:len(pkts)]
-	c := f.code.Load()
-	if c == nil {
-		in := f.interp.Load()
-		for i, pkt := range pkts {
-			verdicts[i] = interpret(in, pkt, len(pkt), nil)
-		}
-		return
-	}
-	for i, pkt := range pkts {
-		verdicts[i] = c.filter(pkt, len(pkt), c.noAux)
-	}
-	runtime.KeepAlive(c)
-}
-
 // interpreted is the verdict of a filter without native code.
 func (f *Filter) interpreted(pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
 	return interpret(f.interp.Load(), pkt, wireLen, aux)
@@ -172,5 +156,6 @@ func (f *Filter) Lines() []lir.Line { return f.code.Load().lineTable() }
 func (f *Filter) Close() error {
 	f.code.Store(nil)
 	f.interp.Store(nil)
+	f.batch.code.Store(nil)
 	return nil
 }
