@@ -69,6 +69,10 @@ func (p *Printer) ipv4(b []byte, wire int) {
 		p.textNum("bad-len ", uint32(total))
 		return
 	}
+	if len(b) < hlen { // its options
+		p.cut("ip")
+		return
+	}
 	b = b[:min(total, len(b))]
 	h := ipHeader{src: b[12:16], dst: b[16:20]}
 	proto, fragment := b[9], be16(b[6:])
@@ -83,7 +87,7 @@ func (p *Printer) ipv4(b []byte, wire int) {
 		p.endpoints(h.src, h.dst, 0, -1, -1)
 		p.text(": ")
 	}
-	p.payload(proto, &h, b[min(hlen, len(b)):], total-hlen)
+	p.payload(proto, &h, b[hlen:], total-hlen)
 }
 
 // ipv6 describes an IPv6 packet (RFC 8200).
