@@ -295,6 +295,7 @@ func TestTraps(t *testing.T) {
 		"%v = load64.le [%p]\n\t%p = xor64 %p, %v\n\t%v2 = load64.le [%q]\n\t%q = sub64 %q, %v2\n\t%p = sub64 %p, %q\n\tret 0\nx:\n\tbr32.eq %p, 0, yes, no",
 		// 33 bits are left.
 		"%m = shrm64 %a, 31\n\t%r = mov32 %m\n\tret %r\nx:\n\tbr64.eq %m, 0, yes, no",
+		"%m = shrm64 %a, 31\n\t%r = mulhu32 %b, %m\n\tret %r\nx:\n\tbr64.eq %m, 0, yes, no",
 		"%m = and64 %a, 0x1ffffffff\n\t%r = mov32 %m\n\tret %r\nx:\n\tbr64.eq %m, 0, yes, no",
 		"%m = and64 %a, -2\n\t%r = mov32 %m\n\tret %r\nx:\n\tbr64.eq %m, 0, yes, no",
 		"%r = mov32 %a\n\tret %r\nx:\n\tbr64.eq %r, 0, yes, no",

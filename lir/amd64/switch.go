@@ -8,9 +8,9 @@ import (
 	"github.com/bpfjit/bpfjit/lir"
 )
 
-// cluster is a set of values of a Switch, none of the default's below lo or
-// above hi, that lead to one target: all from lo to hi or, if set is not 0,
-// those lo+i for which bit i of set is 1.
+// cluster is a set of values of a Switch that lead to one target: all from lo
+// to hi or, if set is not 0, those lo+i for which bit i of set is 1. The others
+// between lo and hi then lead to the default.
 type cluster struct {
 	lo, hi uint64
 	set    uint64
@@ -66,7 +66,7 @@ func clusters(cases []lir.Case) []cluster {
 // code. Block next is laid out after this one.
 func (c *compiler) multiway(t *lir.Term, next int) {
 	s := search{compiler: c, t: t, w: x86.Width(t.W), next: next}
-	s.load()
+	s.a = c.inReg(s.w, t.A, scratch)
 	s.tree(clusters(t.Cases), 0, zeroExtended(t.W, -1), true)
 }
 
@@ -77,8 +77,6 @@ type search struct {
 	a    x86.Reg // has the value; scratch if that lives in the frame
 	next int
 }
-
-func (s *search) load() { s.a = s.inReg(s.w, s.t.A, scratch) }
 
 // tree finds the value, which is known to be at least lo and at most hi, among
 // the clusters. last tells that the next block's code follows.
@@ -94,11 +92,11 @@ func (s *search) tree(cs []cluster, lo, hi uint64, last bool) {
 		s.tree(cs[mid:], pivot, hi, last)
 		return
 	}
-	for _, c := range cs {
+	for i, c := range cs {
 		to := s.labels[c.target]
 		switch {
 		case c.set != 0:
-			s.bitSet(c, to)
+			s.bitSet(c, to, i == len(cs)-1) // the jump to the default follows
 		case c.lo == lo && c.hi == hi:
 			s.Jmp(to)
 			return
@@ -157,8 +155,9 @@ func (s *search) less(v uint64) bool {
 	return true
 }
 
-// bitSet goes to a label if the value is in a bit set.
-func (s *search) bitSet(c cluster, to asm.Label) {
+// bitSet goes to a label if the value is in a bit set, and to the default if it
+// is in the gaps. If the value was in scratch, it still is where it was neither.
+func (s *search) bitSet(c cluster, to asm.Label, last bool) {
 	out := s.NewLabel()
 	if !s.less(c.lo) {
 		s.MovImm(scratchA, -int64(c.lo))
@@ -169,11 +168,8 @@ func (s *search) bitSet(c cluster, to asm.Label) {
 	s.MovImm(scratch, int64(c.set))
 	s.Emit(x86.BT, x86.W64, scratch, scratchA)
 	s.Jcc(x86.B, to) // BT leaves the bit in the carry flag
-	if s.a == scratch {
-		// The set took its place; who jumps to out still has it.
-		s.Bind(out)
-		s.load()
-		return
+	if !last {
+		s.Jmp(s.labels[s.t.Else])
 	}
 	s.Bind(out)
 }
