@@ -9,106 +9,57 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
-	"runtime"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-	"unsafe"
 
 	"github.com/bpfjit/bpfjit/bpfc"
+	"github.com/bpfjit/bpfjit/capture/traffic"
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
-// namespace puts the test into a network namespace of its own with a pair of
-// interfaces: what is sent on va comes in on vb. The test's thread ends with it.
+// namespace puts the test into a network namespace of its own: what is sent on
+// va comes in on vb.
 func namespace(t *testing.T) {
 	t.Helper()
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("the ip command is not installed")
+	if err := traffic.Namespace(); err != nil {
+		t.Skip(err)
 	}
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Skipf("no right to make a network namespace: %v", err)
-	}
-	ip(t, "link add va type veth peer name vb")
-	for _, name := range []string{"va", "vb"} {
-		// No addresses, so that nothing but the test sends anything.
-		ip(t, "link set dev "+name+" arp off multicast off addrgenmode none up")
-	}
-	for range 100 { // until the carrier is there
-		out, _ := exec.Command("ip", "-br", "link", "show", "dev", "vb").Output()
-		if strings.Contains(string(out), " UP ") {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatal("the interfaces do not come up")
 }
 
 func ip(t *testing.T, args string) {
 	t.Helper()
-	if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
-		t.Skipf("ip %s: %v: %s", args, err, bytes.TrimSpace(out))
+	if err := traffic.IP(args); err != nil {
+		t.Fatal(err)
 	}
 }
 
-// sender sends frames on an interface, many in a call of sendmmsg(2).
+// sender is a traffic.Sender that fails the test.
 type sender struct {
-	t    *testing.T
-	fd   int
-	msgs []mmsghdr
-	iovs []unix.Iovec
+	t *testing.T
+	*traffic.Sender
 }
 
-type mmsghdr struct {
-	hdr unix.Msghdr
-	len uint32
-	_   [4]byte
-}
-
-func newSender(t *testing.T, name string) *sender {
+func newSender(t *testing.T, name string, bypass bool) sender {
 	t.Helper()
-	r := &Ring{opts: RingOptions{Interface: name}}
-	index, _, err := r.lookUp()
+	s, err := traffic.NewSender(name, bypass)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: index}); err != nil {
-		t.Fatal(err)
-	}
-	return &sender{t: t, fd: fd, msgs: make([]mmsghdr, 256), iovs: make([]unix.Iovec, 256)}
+	t.Cleanup(func() { s.Close() })
+	return sender{t, s}
 }
 
-// send sends all frames and returns how many the kernel took.
-func (s *sender) send(frames ...[]byte) (sent int) {
-	for len(frames) > 0 {
-		n := min(len(frames), len(s.msgs))
-		for i, f := range frames[:n] {
-			s.iovs[i].Base = &f[0]
-			s.iovs[i].SetLen(len(f))
-			s.msgs[i].hdr.Iov = &s.iovs[i]
-			s.msgs[i].hdr.SetIovlen(1)
-		}
-		took, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(s.fd), uintptr(unsafe.Pointer(&s.msgs[0])), uintptr(n), 0, 0, 0)
-		runtime.KeepAlive(frames)
-		if errno == unix.EINTR || errno == unix.EAGAIN || errno == unix.ENOBUFS {
-			continue
-		} else if errno != 0 {
-			s.t.Errorf("sendmmsg: %v", errno)
-			return sent
-		}
-		sent += int(took)
-		frames = frames[took:]
+func (s sender) send(frames ...[]byte) int {
+	n, err := s.Send(frames...)
+	if err != nil {
+		s.t.Error(err)
 	}
-	return sent
+	return n
 }
 
 func openRing(t *testing.T, o RingOptions) *Ring {
@@ -159,9 +110,7 @@ func TestRingCounts(t *testing.T) {
 		{"small and slow", RingOptions{Interface: "vb", BlockSize: 64 << 10, Blocks: 4}, true},
 	} {
 		r := openRing(t, c.opts)
-		s := newSender(t, "va")
-		// Faster, but packets sent so are not seen as outgoing ones.
-		_ = unix.SetsockoptInt(s.fd, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1)
+		s := newSender(t, "va", true)
 		var sent int
 		start := time.Now().UnixNano()
 		var wg sync.WaitGroup
@@ -221,6 +170,161 @@ func TestRingCounts(t *testing.T) {
 	}
 }
 
+// generate drives vb with n frames as fast as this system can, and says how.
+func generate(t *testing.T, f []byte, n int) string {
+	if live, err := traffic.NewLive(traffic.B, f); err != nil {
+		t.Log(err)
+	} else {
+		defer live.Close()
+		if err = live.Run(1); err == nil {
+			const chunk = 1 << 18 // a run takes 25 ms to set up
+			for n--; n > 0; n -= chunk {
+				if err := live.Run(min(n, chunk)); err != nil {
+					t.Error(err)
+				}
+			}
+			return "XDP live frames"
+		}
+		t.Log(err)
+	}
+	s := newSender(t, traffic.A, true)
+	batch := slices.Repeat([][]byte{f}, 256)
+	for ; n > 0; n -= len(batch) {
+		s.send(batch[:min(n, len(batch))]...)
+	}
+	return "sendmmsg"
+}
+
+// TestRingRate drives a ring of the default size as fast as the generator can,
+// with every packet looked at: nothing is lost that is not counted.
+func TestRingRate(t *testing.T) {
+	namespace(t)
+	total := 1_000_000
+	if testing.Short() {
+		total = 100_000
+	}
+	r := openRing(t, RingOptions{Interface: "vb"})
+	f := frame(60, 7)
+	got, readErr := 0, error(nil)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		var b *Block
+		for {
+			if b, readErr = r.Next(t.Context()); readErr != nil {
+				return
+			}
+			for p := range b.All() {
+				if !bytes.Equal(p.Data, f) {
+					t.Errorf("packet % x", p.Data)
+				}
+				got++
+			}
+		}
+	})
+	start := time.Now()
+	how := generate(t, f, total) // here, in the namespace
+	if err := r.Stop(); err != nil {
+		t.Error(err)
+	}
+	wg.Wait()
+	if readErr != io.EOF {
+		t.Fatal(readErr)
+	}
+	rate := float64(total) / time.Since(start).Seconds()
+	st, err := r.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uint64(got) != st.Received || st.Received+st.Dropped != uint64(total) {
+		t.Errorf("%s: sent %d, read %d, %+v", how, total, got, st)
+	}
+	t.Logf("%s: %.2f million packets a second, %+v", how, rate/1e6, st)
+}
+
+// TestRingToFile writes packets straight from the ring, as a capture program
+// does, and has tcpdump read them.
+func TestRingToFile(t *testing.T) {
+	namespace(t)
+	r := openRing(t, RingOptions{Interface: "vb", VLAN: VLANWire, BlockSize: 64 << 10})
+	s := newSender(t, "va", false)
+	var want []Packet
+	for i := range 3000 {
+		f := tag(frame(60+i%1000, byte(i)), vlanFrames[i%len(vlanFrames)].tags)
+		want = append(want, Packet{Meta: Meta{WireLen: uint32(len(f))}, Data: f})
+		s.send(f)
+	}
+	path := filepath.Join(t.TempDir(), "out.pcapng")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := NewWriter(file, WriterOptions{Format: Pcapng, Nanoseconds: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.AddInterface(r.Interface()); err != nil {
+		t.Fatal(err)
+	}
+	r.Stop()
+	for {
+		b, err := r.Next(t.Context())
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		for p := range b.All() {
+			if err := w.GatherPacket(p.Meta, p.Data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Flush(); err != nil { // before the kernel has the block again
+			t.Fatal(err)
+		}
+	}
+	st, err := r.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.WriteStats(0, time.Now().UnixNano(), st.Stats()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	in, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	fr, err := NewReader(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadAll(fr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		if i < len(want) {
+			want[i].TS = got[i].TS
+		}
+	}
+	comparePackets(t, "file", got, want)
+	ifc := fr.Interfaces()[0]
+	if ifc.Name != "vb" || ifc.LinkType != LinkEthernet || ifc.SnapLen != maxSnapLen || ifc.Stats != (Stats{Received: 3000, Accepted: 3000, Has: 7}) {
+		t.Errorf("interface %+v", ifc)
+	}
+	_, theirs, complaint := tcpdump(t, path)
+	if complaint != "" {
+		t.Error(complaint)
+	}
+	comparePackets(t, "tcpdump", theirs, want)
+}
+
 // tagged frames: what is on the wire, and the outermost tag.
 var vlanFrames = []struct {
 	name string
@@ -251,7 +355,7 @@ func TestRingVLAN(t *testing.T) {
 	cut := openRing(t, RingOptions{Interface: "vb", VLAN: VLANWire, SnapLen: 20})
 	cooked := openRing(t, RingOptions{Direction: In})
 	cookedWire := openRing(t, RingOptions{Direction: In, VLAN: VLANWire})
-	s := newSender(t, "va")
+	s := newSender(t, "va", false)
 	var sent [][]byte
 	for i, c := range vlanFrames {
 		sent = append(sent, tag(frame(60, byte(i)), c.tags))
@@ -372,7 +476,7 @@ func TestRingVerdicts(t *testing.T) {
 		copy(f[:6], [][]byte{{2, 0, 0, 0, 0, 9}, {255, 255, 255, 255, 255, 255}, {1, 0, 94, 0, 0, 1}}[i%3])
 		frames = append(frames, f)
 	}
-	s := newSender(t, "va")
+	s := newSender(t, "va", false)
 	for name, ins := range programs {
 		prog, err := bpf.Assemble(ins)
 		if err != nil {
@@ -382,8 +486,8 @@ func TestRingVerdicts(t *testing.T) {
 		if err != nil {
 			t.Fatal(name, err)
 		}
-		all := openRing(t, RingOptions{Interface: "vb"})
-		kernel := openRing(t, RingOptions{Interface: "vb", Filter: prog})
+		all := openRing(t, RingOptions{Interface: "vb", Blocks: 4})
+		kernel := openRing(t, RingOptions{Interface: "vb", Filter: prog, Blocks: 4})
 		s.send(frames...)
 		var want []Packet
 		all.Stop()
@@ -420,7 +524,7 @@ func TestRingVerdicts(t *testing.T) {
 // TestRingEnds checks each way that a capture ends.
 func TestRingEnds(t *testing.T) {
 	namespace(t)
-	s := newSender(t, "va")
+	s := newSender(t, "va", false)
 	f := frame(60, 1)
 	first := func(r *Ring) {
 		t.Helper()
@@ -522,9 +626,9 @@ func TestRingDirection(t *testing.T) {
 			rings[name+[]string{" both", " in", " out"}[d]] = openRing(t, RingOptions{Interface: name, Direction: d, BlockSize: 64 << 10, Blocks: 4})
 		}
 	}
-	newSender(t, "vb").send(out)
-	newSender(t, "va").send(in)
-	newSender(t, "lo").send(frame(60, 3))
+	newSender(t, "vb", false).send(out)
+	newSender(t, "va", false).send(in)
+	newSender(t, "lo", false).send(frame(60, 3))
 	for name, want := range map[string]int{
 		"vb both": 2, "vb in": 1, "vb out": 1,
 		"lo both": 1, "lo in": 1, "lo out": 1,
@@ -548,7 +652,7 @@ func TestFanout(t *testing.T) {
 		if err != nil {
 			t.Fatal(mode, err)
 		}
-		s := newSender(t, "va")
+		s := newSender(t, "va", false)
 		var frames [][]byte
 		for i := range 2000 {
 			f := frame(60, 0)
@@ -589,7 +693,7 @@ func TestFanout(t *testing.T) {
 func TestRingNoAllocation(t *testing.T) {
 	namespace(t)
 	r := openRing(t, RingOptions{Interface: "vb"})
-	s := newSender(t, "va")
+	s := newSender(t, "va", false)
 	var frames [][]byte
 	for i := range 1000 {
 		frames = append(frames, tag(frame(60, 0), vlanFrames[i%len(vlanFrames)].tags))
