@@ -67,14 +67,15 @@ func Compile(expr string, opts Options) (prog []bpf.RawInstruction, err error) {
 	g := newGen(opts)
 	c := g.cond(n)
 	root := gr.lower(and(append(g.beforeAll(), c)...), accept, reject)
+	slots := g.slots
 	if !opts.Plain {
-		root = optimise(g.values, gr, root)
-		if opts.RejectNothingMatches && root == reject {
+		root, slots = optimise(g.values, root, slots)
+		if opts.RejectNothingMatches && root.kind == blockRet && root.ret == 0 {
 			return nil, locate(expr, faultf(span{0, len(expr)}, "expression rejects all packets"))
 		}
 	}
 	g.at = span{0, len(expr)}
-	return emit(g.values, root, g.slots), nil
+	return emit(g.values, root, slots), nil
 }
 
 // beforeAll is what the program does before the expression's first test.

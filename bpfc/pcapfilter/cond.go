@@ -112,7 +112,11 @@ type block struct {
 	sets   []assign
 	jt, jf *block // jf is nil for blockAssign
 	ret    uint32 // of blockRet
-	id     int
+	id     int    // from 1, in the order of layout; 0 before
+
+	// safe is true once the optimiser knows that the test's loads cannot fail,
+	// wherever the block is reached from.
+	safe bool
 }
 
 type blockKind uint8
@@ -125,8 +129,7 @@ const (
 
 // graph makes blocks. Equal blocks are the same one.
 type graph struct {
-	tab    map[blockKey]*block
-	blocks int
+	tab map[blockKey]*block
 }
 
 type blockKey struct {
@@ -153,16 +156,14 @@ func (gr *graph) branch(t test, jt, jf *block) *block {
 }
 
 func (gr *graph) assign(sets []assign, next *block) *block {
-	gr.blocks++
-	return &block{kind: blockAssign, sets: sets, jt: next, id: gr.blocks}
+	return &block{kind: blockAssign, sets: sets, jt: next}
 }
 
 func (gr *graph) intern(k blockKey) *block {
 	if b, ok := gr.tab[k]; ok {
 		return b
 	}
-	gr.blocks++
-	b := &block{kind: k.kind, test: k.test, jt: k.jt, jf: k.jf, ret: k.ret, id: gr.blocks}
+	b := &block{kind: k.kind, test: k.test, jt: k.jt, jf: k.jf, ret: k.ret}
 	gr.tab[k] = b
 	return b
 }
@@ -182,6 +183,9 @@ func (gr *graph) lower(c *cond, t, f *block) *block {
 		case condAssign:
 			return gr.assign(c.sets, t)
 		default:
+			if x := c.test; x.a.op != opConst || x.b.op != opConst {
+				return &block{kind: blockTest, test: x, jt: t, jf: f} // equal ones are rare here
+			}
 			return gr.branch(c.test, t, f)
 		}
 	}

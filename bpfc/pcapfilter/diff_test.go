@@ -95,7 +95,7 @@ func differ(path string, lt LinkType, expr string, packets []packet, r *rand.Ran
 	if v == nil || err != nil {
 		return false, err
 	}
-	for range min(len(packets), 800) {
+	for range min(len(packets), 500) {
 		if err := v.on(packets[r.IntN(len(packets))]); err != nil {
 			return true, err
 		}

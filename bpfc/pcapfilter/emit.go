@@ -19,14 +19,14 @@ func emit(vs *values, root *block, slots int) []bpf.RawInstruction {
 
 // layout puts the blocks in an order in which all jumps go forward: the reverse
 // of the order a depth-first walk leaves them in. A block's true successor comes
-// next where it can.
+// next where it can. It numbers the blocks, so it is to be used once per graph.
 func layout(root *block) []*block {
 	type frame struct {
 		b    *block
 		step int
 	}
 	var post []*block
-	seen := map[*block]bool{root: true}
+	root.id = -1
 	stack := []frame{{b: root}}
 	for len(stack) > 0 {
 		f := &stack[len(stack)-1]
@@ -42,13 +42,16 @@ func layout(root *block) []*block {
 			continue
 		}
 		f.step++
-		if s != nil && !seen[s] {
-			seen[s] = true
+		if s != nil && s.id == 0 {
+			s.id = -1
 			stack = append(stack, frame{b: s})
 		}
 	}
 	for i, j := 0, len(post)-1; i < j; i, j = i+1, j-1 {
 		post[i], post[j] = post[j], post[i]
+	}
+	for i, b := range post {
+		b.id = i + 1
 	}
 	return post
 }
@@ -56,19 +59,20 @@ func layout(root *block) []*block {
 // blockCodes makes each block's instructions, knowing what all its predecessors
 // leave in the registers.
 func blockCodes(vs *values, order []*block, slots int) [][]bpf.RawInstruction {
-	entry := map[*block]registers{}
+	entry := make([]registers, len(order)+1)
+	reached := make([]bool, len(order)+1)
 	reach := func(to *block, regs registers) {
 		if to == nil {
 			return
 		}
-		if old, ok := entry[to]; ok {
-			regs = regs.meet(old)
+		if reached[to.id] {
+			regs = regs.meet(entry[to.id])
 		}
-		entry[to] = regs
+		entry[to.id], reached[to.id] = regs, true
 	}
 	codes := make([][]bpf.RawInstruction, len(order))
 	for i, b := range order {
-		c := blockCode{vs: vs, regs: entry[b], free: slots}
+		c := blockCode{vs: vs, regs: entry[b.id], free: slots}
 		switch b.kind {
 		case blockRet:
 			c.ins(bpfc.RetK, b.ret)
@@ -101,9 +105,9 @@ func blockCodes(vs *values, order []*block, slots int) [][]bpf.RawInstruction {
 // an instruction close by stands for it: a jump to it, or a copy of it if it is
 // a return. All jumps in reach share that instruction.
 func place(order []*block, codes [][]bpf.RawInstruction) []bpf.RawInstruction {
-	var out []bpf.RawInstruction // backwards: the program's last instruction first
-	at := map[*block]int{}       // how far from the end a block's first instruction is
-	near := map[*block]int{}     // the same for the nearest stand-in
+	var out []bpf.RawInstruction      // backwards: the program's last instruction first
+	at := make([]int, len(order)+1)   // how far from the end a block's first instruction is
+	near := make([]int, len(order)+1) // the same for the nearest stand-in
 	push := func(ins bpf.RawInstruction) { out = append(out, ins) }
 
 	// dist is how many instructions a jump at the front skips to reach target.
@@ -112,19 +116,19 @@ func place(order []*block, codes [][]bpf.RawInstruction) []bpf.RawInstruction {
 		if b.kind == blockRet {
 			push(bpf.RawInstruction{Op: bpfc.RetK, K: b.ret})
 		} else {
-			push(bpf.RawInstruction{Op: bpfc.Ja, K: uint32(dist(at[b]))})
+			push(bpf.RawInstruction{Op: bpfc.Ja, K: uint32(dist(at[b.id]))})
 		}
-		near[b] = len(out)
+		near[b.id] = len(out)
 	}
-	inReach := func(b *block, reserve int) bool { return dist(near[b])+reserve <= maxJump }
+	inReach := func(b *block, reserve int) bool { return dist(near[b.id])+reserve <= maxJump }
 
 	for i := len(order) - 1; i >= 0; i-- {
 		b := order[i]
 		switch {
 		case b.kind == blockRet:
 		case b.jf == nil || b.jt == b.jf:
-			if dist(at[b.jt]) != 0 {
-				push(bpf.RawInstruction{Op: bpfc.Ja, K: uint32(dist(at[b.jt]))})
+			if dist(at[b.jt.id]) != 0 {
+				push(bpf.RawInstruction{Op: bpfc.Ja, K: uint32(dist(at[b.jt.id]))})
 			}
 		default:
 			// Another stand-in may still come between, hence the reserve.
@@ -135,7 +139,7 @@ func place(order []*block, codes [][]bpf.RawInstruction) []bpf.RawInstruction {
 				standIn(b.jf)
 			}
 			op := bpfc.ClassJMP | b.test.cmp
-			ins := bpf.RawInstruction{Op: op | bpfc.SrcX, Jt: uint8(dist(near[b.jt])), Jf: uint8(dist(near[b.jf]))}
+			ins := bpf.RawInstruction{Op: op | bpfc.SrcX, Jt: uint8(dist(near[b.jt.id])), Jf: uint8(dist(near[b.jf.id]))}
 			if b.test.b.op == opConst {
 				ins.Op, ins.K = op|bpfc.SrcK, b.test.b.k
 			}
@@ -144,8 +148,8 @@ func place(order []*block, codes [][]bpf.RawInstruction) []bpf.RawInstruction {
 		for j := len(codes[i]) - 1; j >= 0; j-- {
 			push(codes[i][j])
 		}
-		at[b] = len(out)
-		near[b] = len(out)
+		at[b.id] = len(out)
+		near[b.id] = len(out)
 	}
 	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
 		out[i], out[j] = out[j], out[i]

@@ -303,8 +303,6 @@ func protoLLC(g *gen, p uint32) *cond {
 	switch p {
 	case sapISO, sapNetbeui, sapIP:
 		return g.cmp(g.sap(0), 2, p<<8|p)
-	case sapIPX:
-		return or(g.snap(0, etherIPX), g.cmp(g.sap(0), 1, sapIPX))
 	case etherAtalk:
 		return g.snap(ouiApple, p)
 	}

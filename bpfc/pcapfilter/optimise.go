@@ -1,3 +1,223 @@
 package pcapfilter
 
-func optimise(vs *values, gr *graph, root *block) *block { return root }
+import (
+	"github.com/bpfjit/bpfjit/bpfc"
+)
+
+// optimise makes a graph that gives the same verdict on every packet with fewer
+// tests: those whose outcome is known on a way are left out of it (thread), and
+// tests of one value against many numbers become a search (opt_search.go).
+//
+// What must survive is which loads can fail before which verdict: a load may go
+// only if it is known not to fail, or if the packet is rejected anyhow.
+//
+// It also says how many scratch words the result uses, of which slots were in use
+// before.
+func optimise(vs *values, root *block, slots int) (*block, int) {
+	t := newThreader(vs, root)
+	root = t.thread(root, &facts{ne: t.ne})
+	return search(vs, root, slots)
+}
+
+// needs is what the blocks from one on look at.
+type needs struct {
+	length uint32
+	tested uint64 // of the values the threader keeps track of, by bit
+	index  map[*value]int
+}
+
+func (n *needs) uses(v *value) bool {
+	i, ok := n.index[v]
+	return ok && n.tested&(1<<i) != 0
+}
+
+// maxTracked is how many values facts are kept of: filters test few values, if
+// against many numbers.
+const maxTracked = 64
+
+// maxVisits is from how many ways to a block on nothing is taken to be known at
+// it. Filters have a few: a combination of network and transport protocols each.
+const maxVisits = 16
+
+// threader walks the graph with what is known, and builds another one.
+type threader struct {
+	vs     *values
+	out    *graph
+	reject *block
+	made   map[*block]bool
+	ne     *unequalFacts
+	needs  []needs   // by block
+	memo   [][]visit // by block
+	budget int       // how many more blocks to walk over
+}
+
+// visit is what came of a block where something was known.
+type visit struct {
+	key string
+	to  *block
+}
+
+func newThreader(vs *values, root *block) *threader {
+	out := newGraph()
+	t := &threader{vs: vs, out: out, reject: out.ret(0), made: map[*block]bool{}, ne: &unequalFacts{vs: vs, tab: map[unequal]int{}}}
+	order := layout(root)
+	t.needs, t.memo = make([]needs, len(order)+1), make([][]visit, len(order)+1)
+	t.budget = 24*len(order) + 10000
+	index := map[*value]int{}
+	for i := len(order) - 1; i >= 0; i-- {
+		b := order[i]
+		n := &t.needs[b.id]
+		n.index = index
+		for _, s := range []*block{b.jt, b.jf} {
+			if s != nil {
+				n.length = max(n.length, t.needs[s.id].length)
+				n.tested |= t.needs[s.id].tested
+			}
+		}
+		for _, s := range b.sets {
+			n.add(s.v)
+		}
+		if b.kind == blockTest {
+			n.add(b.test.a)
+			n.add(b.test.b)
+			if b.test.cmp == bpfc.JmpJSET && b.test.b.op == opConst {
+				n.add(vs.and(b.test.a, b.test.b.k))
+			}
+		}
+	}
+	return t
+}
+
+// add notes that v is looked at, and all it is made of.
+func (n *needs) add(v *value) {
+	if v == nil || v.op == opConst {
+		return
+	}
+	i, ok := n.index[v]
+	if !ok && len(n.index) < maxTracked {
+		i, ok = len(n.index), true
+		n.index[v] = i
+	}
+	if ok {
+		n.tested |= 1 << i
+	}
+	switch {
+	case v.op == opMSH:
+		n.length = max(n.length, v.k+1)
+	case v.op == opLoad && v.a == nil && v.k < maxOffset:
+		n.length = max(n.length, v.k+uint32(v.size))
+	}
+	n.add(v.a)
+	n.add(v.b)
+}
+
+// thread returns what block b comes to where f holds.
+func (t *threader) thread(b *block, f *facts) *block {
+	for ; b.kind != blockRet && t.budget > 0; t.budget-- {
+		if b.kind != blockTest || !f.available(b.test.a) || !f.available(b.test.b) {
+			break
+		}
+		outcome, known := f.decide(b.test)
+		if !known {
+			break
+		}
+		if outcome {
+			b = b.jt
+		} else {
+			b = b.jf
+		}
+	}
+	if b.kind == blockRet {
+		return t.out.ret(b.ret)
+	}
+	// Ways that differ in what is known are kept apart, but not without bound.
+	if len(t.memo[b.id]) >= maxVisits || t.budget <= 0 {
+		f = &facts{ne: t.ne}
+	} else {
+		f = f.project(&t.needs[b.id])
+	}
+	key := f.key()
+	for _, v := range t.memo[b.id] {
+		if v.key == key {
+			return v.to
+		}
+	}
+	to := t.rebuild(b, f)
+	t.memo[b.id] = append(t.memo[b.id], visit{key, to})
+	return to
+}
+
+// rebuild makes the block for b where f holds and does not decide it.
+func (t *threader) rebuild(b *block, f *facts) *block {
+	if b.kind == blockAssign {
+		slots := uint32(0)
+		for _, s := range b.sets {
+			f = f.computed(s.v)
+			slots |= 1 << s.slot
+		}
+		return t.out.assign(b.sets, t.thread(b.jt, f.overwritten(slots)))
+	}
+	x := b.test
+	safe := f.available(x.a) && f.available(x.b)
+	f = f.computed(x.a).computed(x.b)
+	if outcome, known := f.decide(x); known {
+		// Only its loads matter.
+		next := b.jf
+		if outcome {
+			next = b.jt
+		}
+		return t.branch(x, t.thread(next, f), nil, safe)
+	}
+	jt := t.thread(b.jt, t.learn(f, x, true))
+	learnt, undo := t.learn(f, x, false), func() {}
+	if x.cmp == bpfc.JmpJEQ && x.b.op == opConst {
+		undo = t.ne.add(x.a, x.b.k)
+	}
+	jf := t.thread(b.jf, learnt)
+	undo()
+	return t.branch(x, jt, jf, safe)
+}
+
+// learn is what is known once a test came out.
+func (t *threader) learn(f *facts, x test, outcome bool) *facts {
+	if x.b.op != opConst {
+		return f
+	}
+	v, k := x.a, x.b.k
+	lo, hi := f.rangeOf(v)
+	switch {
+	case x.cmp == bpfc.JmpJEQ && outcome:
+		return f.within(v, k, k)
+	case x.cmp == bpfc.JmpJEQ:
+		return f.without(v, k)
+	case x.cmp == bpfc.JmpJGT && outcome:
+		return f.within(v, k+1, hi)
+	case x.cmp == bpfc.JmpJGT:
+		return f.within(v, lo, k)
+	case x.cmp == bpfc.JmpJGE && outcome:
+		return f.within(v, k, hi)
+	case x.cmp == bpfc.JmpJGE:
+		return f.within(v, lo, k-1)
+	}
+	bits := t.vs.and(v, k)
+	if outcome {
+		return f.without(bits, 0)
+	}
+	return f.within(bits, 0, 0)
+}
+
+// branch makes a block, unless it makes no difference. Without jf it only loads.
+func (t *threader) branch(x test, jt, jf *block, safe bool) *block {
+	if jf == nil || jt == jf {
+		if safe || jt == t.reject {
+			return jt
+		}
+		jf = jt
+	}
+	b := t.out.branch(x, jt, jf)
+	if t.made[b] {
+		safe = safe && b.safe
+	}
+	t.made[b], b.safe = true, safe
+	return b
+}

@@ -44,17 +44,27 @@ type chain struct {
 
 // values makes every value once.
 type values struct {
-	tab map[value]*value
+	tab map[valueKey]*value
 }
 
-func newValues() *values { return &values{tab: map[value]*value{}} }
+// valueKey is what equal values agree in.
+type valueKey struct {
+	op    valueOp
+	size  uint8
+	alu   uint16
+	k     uint32
+	a, b  *value
+	chain *chain
+}
+
+func newValues() *values { return &values{tab: map[valueKey]*value{}} }
 
 // intern returns the one value equal to v.
 func (vs *values) intern(v value) *value {
-	if p, ok := vs.tab[v]; ok {
+	key := valueKey{v.op, v.size, v.alu, v.k, v.a, v.b, v.chain}
+	if p, ok := vs.tab[key]; ok {
 		return p
 	}
-	key := v
 	v.id = len(vs.tab)
 	p := &v
 	vs.derive(p)
@@ -161,6 +171,13 @@ func (v *value) inX() bool {
 func (vs *values) constant(k uint32) *value { return vs.intern(value{op: opConst, k: k}) }
 
 func (vs *values) slot(n int) *value { return vs.intern(value{op: opSlot, k: uint32(n)}) }
+
+// slotMax is a scratch word that never holds more than limit.
+func (vs *values) slotMax(n int, limit uint32) *value {
+	v := vs.slot(n)
+	v.max = limit
+	return v
+}
 
 // load is size bytes at base.
 func (vs *values) load(base offset, size int) *value {

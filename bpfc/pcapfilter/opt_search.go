@@ -1,0 +1,240 @@
+package pcapfilter
+
+import (
+	"math/bits"
+
+	"github.com/bpfjit/bpfjit/bpfc"
+)
+
+// search turns chains of tests of one value against numbers into searches. The
+// chain of "host a or host b or ..." tests two values in turn:
+//
+//	[26] == a ? accept : [30] == a ? accept : [26] == b ? accept : ...
+//
+// Once both loads are known to succeed the order of tests with the same outcome
+// does not matter, so the tests of each value are gathered first.
+func search(vs *values, root *block, slots int) (*block, int) {
+	order := layout(root)
+	s := &searcher{vs: vs, gr: newGraph(), preds: make([]int, len(order)+1), conv: make([]*part, len(order)+1), slots: slots}
+	for _, b := range order {
+		for _, to := range []*block{b.jt, b.jf} {
+			if to != nil {
+				s.preds[to.id]++
+			}
+		}
+	}
+	for i := len(order) - 1; i >= 0; i-- {
+		b := order[i]
+		s.conv[b.id] = s.convert(b)
+		s.conv[b.id].single = s.preds[b.id] == 1
+	}
+	s.findShared(s.conv[root.id])
+	return s.build(s.conv[root.id]), s.slots
+}
+
+type searcher struct {
+	vs    *values
+	gr    *graph
+	preds []int   // by block: how many ways lead to it
+	conv  []*part // by block
+	slots int
+
+	shared map[string]*sharedSearch
+	keys   map[*part]string
+}
+
+// part is a piece of the new graph: a block as it was, or a multiway branch.
+type part struct {
+	old  *block // of a block as it was
+	v    *value // of a branch
+	list *caseList
+	n    int   // how many cases
+	out  *part // where all cases lead, or nil if not to the same part
+	def  *part // where to go in no case
+
+	single bool // one way leads here
+	safe   bool // its loads cannot fail
+
+	built *block
+}
+
+// caseList is the cases of a branch; the first that fits counts.
+type caseList struct {
+	lo, hi uint32
+	to     *part
+	next   *caseList
+	test   test // the test it was, if it was one
+}
+
+// interval gives the numbers for which a test of a value against a constant
+// holds, if they follow one another.
+func interval(t test) (v *value, lo, hi uint32, ok bool) {
+	if t.b.op != opConst || t.a.op == opConst {
+		return nil, 0, 0, false
+	}
+	k := t.b.k
+	switch t.cmp {
+	case bpfc.JmpJEQ:
+		if a := t.a; a.op == opALU && a.alu == bpfc.AluAND && a.b.op == opConst && a.a.op == opLoad {
+			// A network: the high bits.
+			if m := a.b.k; m != 0 && bits.LeadingZeros32(^m)+bits.TrailingZeros32(m) == 32 && k&^m == 0 && a.a.size == 4 {
+				return a.a, k, k | ^m, true
+			}
+		}
+		return t.a, k, k, true
+	case bpfc.JmpJGT:
+		return t.a, k + 1, ^uint32(0), k != ^uint32(0)
+	case bpfc.JmpJGE:
+		return t.a, k, ^uint32(0), true
+	}
+	return nil, 0, 0, false
+}
+
+// convert makes the part of a block whose successors have theirs.
+func (s *searcher) convert(b *block) *part {
+	as := &part{old: b, safe: b.safe}
+	if b.kind != blockTest || b.jt == b.jf {
+		return as
+	}
+	v, lo, hi, ok := interval(b.test)
+	if !ok {
+		return as
+	}
+	to, rest, orig := s.conv[b.jt.id], s.conv[b.jf.id], b.test
+	if c := b.jt; b.test.cmp == bpfc.JmpJGE && c.kind == blockTest && c.test.cmp == bpfc.JmpJGT && c.test.a == v &&
+		c.test.b.op == opConst && c.jt == b.jf && s.preds[c.id] == 1 && c.jf != c.jt {
+		// lo <= v, and not v > hi
+		hi, to, orig = c.test.b.k, s.conv[c.jf.id], test{}
+		if lo > hi {
+			return as
+		}
+	} else if rest.v != v && to.v == v && to.single && lo == 0 != (hi == ^uint32(0)) {
+		// The rest of the chain is on the other side.
+		to, rest = rest, to
+		if lo == 0 {
+			lo, hi = hi+1, ^uint32(0)
+		} else {
+			lo, hi = 0, lo-1
+		}
+		orig = test{}
+	}
+	return s.prepend(&part{v: v, safe: b.safe}, &caseList{lo: lo, hi: hi, to: to, test: orig}, rest, 3)
+}
+
+// prepend makes a branch of one more case before what rest does. Branches of
+// other values may come between, if all cases lead to the same part and nothing
+// can fail.
+func (s *searcher) prepend(p *part, c *caseList, rest *part, hops int) *part {
+	p.list, p.n, p.out, p.def = c, 1, c.to, rest
+	if rest.v == nil || !rest.single || !rest.safe {
+		return p
+	}
+	if rest.v == p.v {
+		c.next = rest.list
+		p.n, p.def = rest.n+1, rest.def
+		if rest.out != c.to {
+			p.out = nil
+		}
+		return p
+	}
+	if hops == 0 || !p.safe || rest.out != c.to {
+		return p
+	}
+	// Look whether the value is tested further on; if so the case goes there.
+	d := rest.def
+	if d.v == nil || !d.single || !d.safe || d.out != c.to {
+		return p
+	}
+	moved := s.prepend(&part{v: p.v, safe: d.safe, single: true}, c, d, hops-1)
+	if moved.n == 1 && moved.def == d {
+		p.list = c
+		return p // it is not
+	}
+	around := *rest
+	around.built = nil
+	around.def = moved
+	around.safe = p.safe
+	return &around
+}
+
+// build makes the blocks of a part.
+func (s *searcher) build(p *part) *block {
+	if p.built != nil {
+		return p.built
+	}
+	var b *block
+	switch {
+	case p.v != nil:
+		if sh := s.shared[s.keys[p]]; sh != nil && len(sh.heads) > 1 {
+			b = s.buildShared(p, sh)
+		} else {
+			b = s.branch(p.v, p.list, p.n, s.build(p.def))
+		}
+	case p.old.kind == blockRet:
+		b = s.gr.ret(p.old.ret)
+	case p.old.kind == blockAssign:
+		b = s.gr.assign(p.old.sets, s.build(s.conv[p.old.jt.id]))
+	default:
+		b = s.gr.branch(p.old.test, s.build(s.conv[p.old.jt.id]), s.build(s.conv[p.old.jf.id]))
+	}
+	p.built = b
+	return b
+}
+
+// branch makes the tests of a multiway branch.
+func (s *searcher) branch(v *value, list *caseList, n int, def *block) *block {
+	if n == 1 && list.test.a != nil {
+		return s.gr.branch(list.test, s.build(list.to), def)
+	}
+	w := &searchTree{s: s, v: v, def: def, segs: paint(list, n, v.max)}
+	return w.build(0, len(w.segs), 0, v.max)
+}
+
+// searchTree builds a binary search.
+type searchTree struct {
+	s    *searcher
+	v    *value
+	def  *block
+	segs []segment
+}
+
+// leafSize is how many intervals are tested one by one at the search's end.
+const leafSize = 3
+
+// build makes the search among segments i to j, where the value is from lo to hi.
+func (w *searchTree) build(i, j int, lo, hi uint32) *block {
+	if j-i <= leafSize {
+		next := w.def
+		for k := j - 1; k >= i; k-- {
+			next = w.leaf(w.segs[k], lo, hi, next)
+		}
+		return next
+	}
+	mid := (i + j) / 2
+	at := w.segs[mid].lo
+	high := w.build(mid, j, at, hi)
+	low := w.build(i, mid, lo, at-1)
+	return w.test(bpfc.JmpJGE, at, high, low)
+}
+
+func (w *searchTree) leaf(g segment, lo, hi uint32, next *block) *block {
+	to := w.s.build(g.to)
+	switch {
+	case to == next, g.lo <= lo && g.hi >= hi:
+		return to
+	case g.lo == g.hi:
+		return w.test(bpfc.JmpJEQ, g.lo, to, next)
+	case g.lo <= lo:
+		return w.test(bpfc.JmpJGT, g.hi, next, to)
+	case g.hi >= hi:
+		return w.test(bpfc.JmpJGE, g.lo, to, next)
+	}
+	return w.test(bpfc.JmpJGE, g.lo, w.test(bpfc.JmpJGT, g.hi, next, to), next)
+}
+
+func (w *searchTree) test(cmp uint16, k uint32, jt, jf *block) *block {
+	if jt == jf {
+		return jt
+	}
+	return w.s.gr.branch(test{cmp, w.v, w.s.vs.constant(k)}, jt, jf)
+}
