@@ -69,10 +69,6 @@ func (p *Printer) ipv4(b []byte, wire int) {
 		p.textNum("bad-len ", uint32(total))
 		return
 	}
-	if len(b) < hlen { // its options
-		p.cut("ip")
-		return
-	}
 	b = b[:min(total, len(b))]
 	h := ipHeader{src: b[12:16], dst: b[16:20]}
 	proto, fragment := b[9], be16(b[6:])
@@ -80,6 +76,10 @@ func (p *Printer) ipv4(b []byte, wire int) {
 		// Not the first fragment: the header that proto means is in another.
 		p.endpoints(h.src, h.dst, 0, -1, -1)
 		p.textNum(": ip-proto-", uint32(proto))
+		return
+	}
+	if len(b) < hlen { // its options
+		p.cut("ip")
 		return
 	}
 	h.more = fragment&0x2000 != 0
