@@ -21,6 +21,7 @@ type Line struct {
 // wants kept.
 type Code struct {
 	Bytes []byte
+	Data  int    // how many of them, at the end, are tables and not instructions
 	Frame int    // bytes of frame used, at most MaxFrame
 	Lines []Line // ascending by Off; the first has Off 0
 }

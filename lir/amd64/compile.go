@@ -46,6 +46,7 @@ func Compile(f *lir.Func, feat Features) (*lir.Code, error) {
 	c.alloc = alloc
 	c.facts = newNonzero(c.f)
 	c.emit()
+	c.emitData()
 	code, marks, err := c.Finish()
 	if err != nil {
 		return nil, fmt.Errorf("func %s: %w", f.Name, err)
@@ -54,7 +55,11 @@ func Compile(f *lir.Func, feat Features) (*lir.Code, error) {
 	for i, m := range marks {
 		lines[i] = lir.Line{Off: m.Off, Pos: m.Pos}
 	}
-	return &lir.Code{Bytes: code, Frame: alloc.Frame, Lines: lines}, nil
+	size := 0
+	for _, d := range c.data {
+		size += 4 * len(d.words)
+	}
+	return &lir.Code{Bytes: code, Data: size, Frame: alloc.Frame, Lines: lines}, nil
 }
 
 // compiler compiles one function.
@@ -70,6 +75,7 @@ type compiler struct {
 	loads  []int32 // the one that is part of it, plus one
 
 	labels []asm.Label // by block
+	data   []data      // what is to follow the code
 	facts  *nonzero
 	block  int // being compiled
 	at     int // number of the instruction being compiled

@@ -60,14 +60,18 @@ func clusters(cases []lir.Case) []cluster {
 	return joined
 }
 
-// multiway is Switch: a balanced binary search among the clusters. No jump
-// table: an indirect jump is mispredicted as often as the search's last
+// multiway is Switch: a hash (see hash.go), or a balanced binary search among
+// the clusters. No jump table: an indirect jump is mispredicted as often as the search's last
 // branches together, is open to branch target injection, and needs data in the
 // code. Block next is laid out after this one.
 func (c *compiler) multiway(t *lir.Term, next int) {
 	s := search{compiler: c, t: t, w: x86.Width(t.W), next: next}
 	s.a = c.inReg(s.w, t.A, scratch)
-	s.tree(clusters(t.Cases), 0, zeroExtended(t.W, -1), true)
+	cs := clusters(t.Cases)
+	if len(cs) >= hashMin && s.hashed() {
+		return
+	}
+	s.tree(cs, 0, zeroExtended(t.W, -1), true)
 }
 
 type search struct {
