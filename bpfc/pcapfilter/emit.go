@@ -1,6 +1,9 @@
 package pcapfilter
 
 import (
+	"cmp"
+	"slices"
+
 	"golang.org/x/net/bpf"
 
 	"github.com/bpfjit/bpfjit/bpfc"
@@ -14,7 +17,16 @@ const maxJump = 255
 func emit(vs *values, root *block, slots int) []bpf.RawInstruction {
 	order := layout(root)
 	code := blockCodes(vs, order, slots)
-	return place(order, code)
+	if mask := unwritten(order); mask != 0 {
+		zero := []bpf.RawInstruction{{Op: bpfc.LdImm}}
+		for slot := range uint32(scratchWords) {
+			if mask&(1<<slot) != 0 {
+				zero = append(zero, bpf.RawInstruction{Op: bpfc.St, K: slot})
+			}
+		}
+		code[0] = append(zero, code[0]...)
+	}
+	return place(order, code, slots > 0)
 }
 
 // layout puts the blocks in an order in which all jumps go forward: the reverse
@@ -50,10 +62,48 @@ func layout(root *block) []*block {
 	for i, j := 0, len(post)-1; i < j; i, j = i+1, j-1 {
 		post[i], post[j] = post[j], post[i]
 	}
+	// Returns come last: Linux's check that scratch words are written before
+	// they are read takes what is behind a return for reachable from there.
+	slices.SortStableFunc(post, func(a, b *block) int {
+		return cmp.Compare(returns(a), returns(b))
+	})
 	for i, b := range post {
 		b.id = i + 1
 	}
 	return post
+}
+
+func returns(b *block) int {
+	if b.kind == blockRet {
+		return 1
+	}
+	return 0
+}
+
+// unwritten tells which scratch words may be read before they are written, as in
+// "geneve or ip": libpcap's interpreter finds zero there, Linux does not allow it.
+func unwritten(order []*block) (mask uint32) {
+	written := make([]uint32, len(order)+1) // on all ways to the block
+	for i := range written {
+		written[i] = ^uint32(0)
+	}
+	written[order[0].id] = 0
+	for _, b := range order {
+		w := written[b.id]
+		for _, s := range b.sets {
+			mask |= s.v.slots &^ w
+			w |= 1 << s.slot
+		}
+		if b.kind == blockTest {
+			mask |= (b.test.a.slots | b.test.b.slots) &^ w
+		}
+		for _, to := range []*block{b.jt, b.jf} {
+			if to != nil {
+				written[to.id] &= w
+			}
+		}
+	}
+	return mask
 }
 
 // blockCodes makes each block's instructions, knowing what all its predecessors
@@ -103,8 +153,9 @@ func blockCodes(vs *values, order []*block, slots int) [][]bpf.RawInstruction {
 // place strings the blocks together, from the last to the first, so that each
 // jump's target is already there. Where it is too far for a conditional jump,
 // an instruction close by stands for it: a jump to it, or a copy of it if it is
-// a return. All jumps in reach share that instruction.
-func place(order []*block, codes [][]bpf.RawInstruction) []bpf.RawInstruction {
+// a return and no scratch words are in use (see layout). All jumps in reach
+// share that instruction.
+func place(order []*block, codes [][]bpf.RawInstruction, scratch bool) []bpf.RawInstruction {
 	var out []bpf.RawInstruction      // backwards: the program's last instruction first
 	at := make([]int, len(order)+1)   // how far from the end a block's first instruction is
 	near := make([]int, len(order)+1) // the same for the nearest stand-in
@@ -113,7 +164,7 @@ func place(order []*block, codes [][]bpf.RawInstruction) []bpf.RawInstruction {
 	// dist is how many instructions a jump at the front skips to reach target.
 	dist := func(pos int) int { return len(out) - pos }
 	standIn := func(b *block) {
-		if b.kind == blockRet {
+		if b.kind == blockRet && !scratch {
 			push(bpf.RawInstruction{Op: bpfc.RetK, K: b.ret})
 		} else {
 			push(bpf.RawInstruction{Op: bpfc.Ja, K: uint32(dist(at[b.id]))})

@@ -41,7 +41,9 @@ func (g *generator) expr() string {
 }
 
 func (g *generator) term() string {
-	switch k := g.r.IntN(20); {
+	switch k := g.r.IntN(21); {
+	case k == 20:
+		return g.list()
 	case k == 0 && g.depth < 5:
 		return "(" + g.expr() + ")"
 	case k == 1:
@@ -52,6 +54,55 @@ func (g *generator) term() string {
 		return g.head()
 	}
 	return g.primitive()
+}
+
+// list is a long list of identifiers of one kind, as people write them.
+func (g *generator) list() string {
+	n := 2 + g.r.IntN(12)
+	if g.r.IntN(4) == 0 {
+		n += g.r.IntN(60)
+	}
+	head := g.pick("", "ip ", "arp ")
+	item := func() string {
+		return g.pick(g.v4(), g.v4(), fmt.Sprintf("10.0.%d.%d", g.r.IntN(2), g.r.IntN(4)), fmt.Sprintf("192.168.1.%d", g.r.IntN(20)))
+	}
+	typ := "host "
+	switch g.r.IntN(6) {
+	case 0:
+		typ = "net "
+		item = func() string {
+			return g.pick("10.0.0.0/8", "10.0.0.0/30", "192.168.0.0/16", "192.168.1.0/28", "224.0.0.0/4", "0.0.0.0/1", "10", "192.168", "1.2.3", "131.225.0.0/16")
+		}
+	case 1, 2:
+		head, typ = g.pick("", "tcp ", "udp "), "port "
+		item = func() string { return g.pick("80", "443", "53", "22", fmt.Sprint(g.r.IntN(4000))) }
+	case 3:
+		head, typ = g.pick("", "tcp ", "udp "), "portrange "
+		item = func() string {
+			return g.pick("20-80", "50-60", "443-443", "1000-2000", "0-100", "80-90", "22-53", "1024-65535", "60000-65535", "1-1", fmt.Sprint(g.r.IntN(500), "-", g.r.IntN(500)))
+		}
+	case 4:
+		head = "ip6 "
+		item = func() string { return g.pick(g.v6(), fmt.Sprintf("2001:db8::%d", g.r.IntN(5)), "fe80::2", "ff02::1") }
+	}
+	head += g.dir() + typ
+	op := g.pick(" or ", " or ", " or ", " and not ", " and ")
+	if op == " and not " && g.r.IntN(2) == 0 {
+		head = "not " + head
+	}
+	again := ""
+	if g.r.IntN(2) == 0 {
+		again = strings.TrimPrefix(head, "not ")
+	}
+	var b strings.Builder
+	b.WriteString(head + item())
+	for range n {
+		b.WriteString(op + again + item())
+	}
+	if g.r.IntN(3) == 0 {
+		return "not (" + b.String() + ")"
+	}
+	return b.String()
 }
 
 func (g *generator) proto() string {
