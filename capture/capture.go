@@ -25,16 +25,27 @@
 // Reader read into a file of the same format, their records taken as they are
 // from the Reader's buffer.
 //
+// Package zstdread adds zstd to what NewReader decompresses.
+//
 // What a file is refused for is what libpcap refuses it for, with these
 // exceptions: a pcapng file may have interfaces that differ in link type and
 // snapshot length and sections that differ in byte order, and reserved bits in
-// a pcap file's link type are an error, as they are in libpcap since 1.10.5.
+// a pcap file's link type are an error, where libpcap 1.10.3 takes them for a
+// part of it. Times that int64 nanoseconds do not hold become the nearest that do.
+//
+// # Interfaces
+//
+// A [Ring] is a capture from a network interface, or from all, through memory
+// that the kernel writes packets into (Linux only). [Ring.Next] hands out blocks
+// of packets, which are used where they are and given back. What a packet's bytes
+// do not tell, a VLAN tag before all, goes into a bpfc.Aux for the filter.
 //
 // # Sources
 //
 // The formats: pcap-savefile(5), draft-ietf-opsawg-pcap, and
 // draft-ietf-opsawg-pcapng. Where libpcap accepts more than these say, the
-// comment says that it is libpcap's practice.
+// comment says that it is libpcap's practice. Rings: packet(7),
+// Documentation/networking/packet_mmap.rst of Linux, linux/if_packet.h.
 package capture
 
 import (

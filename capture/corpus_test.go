@@ -103,8 +103,41 @@ func TestCorpus(t *testing.T) {
 		}
 		comparePackets(t, path, got, want)
 		packets += len(got)
+		if err == nil {
+			copyWhole(t, path, data)
+		}
 	}
 	t.Logf("%d files, %d packets, %d files refused", len(files), packets, refused)
+}
+
+// copyWhole copies all packets of a good capture: a pcap file comes out as it is.
+func copyWhole(t *testing.T, path string, data []byte) {
+	t.Helper()
+	r, err := NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	c, err := NewCopier(&out, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p, err := r.Next(); err == nil; p, err = r.Next() {
+		c.Write(p)
+	}
+	if err := c.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if r.Format() == Pcap && !bytes.Equal(out.Bytes(), data) {
+		t.Errorf("%s: the copy of all packets is not the file", path)
+	}
+	again, err := NewReader(&out)
+	if err != nil {
+		t.Fatal(path, err)
+	}
+	if pkts, err := ReadAll(again); err != nil || int64(len(pkts)) != r.Packets() {
+		t.Errorf("%s: the copy has %d packets of %d, %v", path, len(pkts), r.Packets(), err)
+	}
 }
 
 func comparePackets(t *testing.T, name string, got, want []Packet) {

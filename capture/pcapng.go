@@ -30,12 +30,11 @@ var blockTypes = map[uint32]struct {
 	name string
 	body int // bytes of the fixed part of the body
 }{
-	blockSection:    {"section header", 16},
-	blockInterface:  {"interface description", 8},
-	blockPacket:     {"packet block", 20},
-	blockSimple:     {"simple packet block", 4},
-	blockStatistics: {"interface statistics", 12},
-	blockEnhanced:   {"enhanced packet block", 20},
+	blockSection:   {"section header", 16},
+	blockInterface: {"interface description", 8},
+	blockPacket:    {"packet block", 20},
+	blockSimple:    {"simple packet block", 4},
+	blockEnhanced:  {"enhanced packet block", 20},
 }
 
 // section is the state of the pcapng section being read.

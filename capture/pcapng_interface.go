@@ -130,6 +130,9 @@ func (r *Reader) text(dst *string, v []byte) error {
 // statistics takes in the body of an interface statistics block. Nothing else
 // depends on it: what is malformed is left out, as other readers do.
 func (r *Reader) statistics(body []byte) {
+	if len(body) < 12 { // interface and time
+		return
+	}
 	index := r.u32(body)
 	if index >= uint32(len(r.ifs)-r.ng.first) {
 		return

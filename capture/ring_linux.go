@@ -34,8 +34,9 @@ type Ring struct {
 	// check says that packets have to be looked at one by one for direction.
 	check bool
 
-	ended    error // why no more packets come
-	deadline time.Time
+	ended     error     // why no more packets come
+	endedAt   time.Time // when that was noticed
+	delivered uint64    // packets in the blocks given out
 
 	wake     int // eventfd(2) that ends a wait
 	stopping atomic.Bool
@@ -325,13 +326,14 @@ func (r *Ring) Next(ctx context.Context) (*Block, error) {
 			start := r.cur * r.opts.BlockSize
 			r.block.take(h, r.mem[start:start+r.opts.BlockSize:start+r.opts.BlockSize])
 			r.cur = (r.cur + 1) % r.opts.Blocks
+			r.delivered += uint64(h.Num_pkts)
 			r.countNow(h.Ts_last_pkt.Sec)
 			return &r.block, nil
 		}
 		if r.ended == nil && r.stopping.Load() {
-			r.end(io.EOF)
+			r.ended, r.endedAt = io.EOF, time.Now()
 		}
-		if r.ended != nil && time.Now().After(r.deadline) {
+		if r.ended != nil && r.drained() {
 			return nil, r.ended
 		}
 		if err := r.wait(ctx); err != nil {
@@ -340,11 +342,20 @@ func (r *Ring) Next(ctx context.Context) (*Block, error) {
 	}
 }
 
-// end makes err the end of the capture, once the kernel has had the time to hand
-// over the block that it was writing: its timer may have to expire twice.
-func (r *Ring) end(err error) {
-	r.ended = err
-	r.deadline = time.Now().Add(2*r.opts.Retire + 50*time.Millisecond)
+// drained says, once no more packets come, whether all that came are given out.
+// The kernel still holds the last block, until its timer has expired twice at
+// most; how many packets are in it the counters tell.
+func (r *Ring) drained() bool {
+	const (
+		settle  = 5 * time.Millisecond // for packets on their way past the filter
+		atWorst = time.Second          // for a timer on a busy machine
+	)
+	since := time.Since(r.endedAt)
+	if since < settle {
+		return false
+	}
+	st, err := r.Stats()
+	return err != nil || r.delivered >= st.Received || since > 2*r.opts.Retire+atWorst
 }
 
 // wait returns when there may be news: of the kernel, of ctx, of Stop or of
@@ -374,7 +385,7 @@ func (r *Ring) wait(ctx context.Context) error {
 		return os.NewSyscallError("getsockopt", err)
 	case errno == int(unix.ENETDOWN):
 		if r.ended == nil {
-			r.end(fmt.Errorf("capture on %s: %w", r.opts.Interface, ErrInterfaceDown))
+			r.ended, r.endedAt = fmt.Errorf("capture on %s: %w", r.opts.Interface, ErrInterfaceDown), time.Now()
 		}
 	case errno != 0:
 		return os.NewSyscallError("receive", unix.Errno(errno))
