@@ -19,7 +19,7 @@ var allFeatures = []Features{{}, {BMI2: true}, {MOVBE: true}, {BMI2: true, MOVBE
 // Whatever the function, its code keeps the rules of the frame: no instruction
 // changes RSP or RBP, calls, pushes or pops; what is at RSP lies in the frame;
 // control leaves only by RET; instructions of absent features do not occur; all
-// of it decodes.
+// of it but the tables at the end decodes.
 func TestRules(t *testing.T) {
 	n := int64(1500)
 	if testing.Short() {
@@ -37,10 +37,25 @@ func TestRules(t *testing.T) {
 			t.Fatalf("seed %d: %v\n%s", seed, err, listing(f, feat))
 		}
 	}
+	f, err := manyCases(1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := Compile(f, Features{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := checkRules(code, Features{}); err != nil {
+		t.Error(err)
+	}
+	if code.Data == 0 {
+		t.Error("a set of 1000 values makes no table")
+	}
 }
 
 func checkRules(code *lir.Code, feat Features) error {
-	insts, err := decode(code.Bytes)
+	text := instructions(code)
+	insts, err := decode(text)
 	if err != nil {
 		return err
 	}
@@ -56,6 +71,11 @@ func checkRules(code *lir.Code, feat Features) error {
 			return fmt.Errorf("offset %#x: %v: %v", off, inst, err)
 		}
 		off += inst.Len
+		if m, ok := inst.Args[1].(x86asm.Mem); ok && m.Base == x86asm.RIP {
+			if at := int64(off) + int64(int32(m.Disp)); inst.Op != x86asm.LEA || at < int64(len(text)) || at >= int64(len(code.Bytes)) {
+				return fmt.Errorf("offset %#x: %v is not the address of a table", off-inst.Len, inst)
+			}
+		}
 		if rel, ok := inst.Args[0].(x86asm.Rel); ok && !starts[off+int(rel)] {
 			return fmt.Errorf("offset %#x: %v goes to no instruction", off-inst.Len, inst)
 		}
@@ -87,7 +107,7 @@ func checkInst(inst x86asm.Inst, frame int, feat Features) error {
 				return fmt.Errorf("uses a register that belongs to the caller")
 			}
 		case x86asm.Mem:
-			if a.Base == x86asm.RBP || a.Index == x86asm.RBP || a.Base == x86asm.RIP {
+			if a.Base == x86asm.RBP || a.Index == x86asm.RBP {
 				return fmt.Errorf("no such address")
 			}
 			// Disp is not sign-extended.
@@ -241,7 +261,7 @@ func TestPatterns(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := text(code.Bytes)
+			got, err := text(instructions(code))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -281,7 +301,7 @@ no:
 	if err != nil {
 		t.Fatal(err)
 	}
-	insts, _ := decode(code.Bytes)
+	insts, _ := decode(instructions(code))
 	var got []string
 	off, line := 0, 0
 	for _, inst := range insts {

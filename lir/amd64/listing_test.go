@@ -9,6 +9,9 @@ import (
 	"golang.org/x/arch/x86/x86asm"
 )
 
+// instructions is code without the tables behind it.
+func instructions(code *lir.Code) []byte { return code.Bytes[:len(code.Bytes)-code.Data] }
+
 // decode decodes machine code.
 func decode(code []byte) ([]x86asm.Inst, error) {
 	var insts []x86asm.Inst
@@ -41,7 +44,7 @@ func listing(f *lir.Func, feat Features) string {
 	if err != nil {
 		return err.Error()
 	}
-	insts, err := decode(code.Bytes)
+	insts, err := decode(instructions(code))
 	var b strings.Builder
 	pc, line := 0, 0
 	for _, inst := range insts {

@@ -219,7 +219,7 @@ func TestSwitches(t *testing.T) {
 	for i := range 300 {
 		w := lir.Width(4 << (i & 1))
 		top := uint64(math.MaxUint64) >> (64 - w.Bits())
-		f, values := randomSwitch(t, r, w, 1+r.Intn(1<<r.Intn(9)), i%3 == 0)
+		f, values := randomSwitch(t, r, w, 1+r.Intn(1<<r.Intn(9)), 1+r.Intn(5), i%3 == 0)
 		tries := []uint64{0, 1, top, top - 1, top / 2, top/2 + 1, r.Uint64() & top}
 		for _, v := range values {
 			tries = append(tries, v, (v-1)&top, (v+1)&top)
@@ -239,7 +239,7 @@ func TestSwitches(t *testing.T) {
 	}
 }
 
-func randomSwitch(t *testing.T, r *rand.Rand, w lir.Width, cases int, spilled bool) (*lir.Func, []uint64) {
+func randomSwitch(t *testing.T, r *rand.Rand, w lir.Width, cases, ways int, spilled bool) (*lir.Func, []uint64) {
 	b := lir.NewBuilder("switch")
 	b.Param()
 	x := b.Param()
@@ -247,7 +247,7 @@ func randomSwitch(t *testing.T, r *rand.Rand, w lir.Width, cases int, spilled bo
 	if spilled {
 		rest = spill(b)
 	}
-	targets := make([]int, 1+r.Intn(5))
+	targets := make([]int, ways+1) // the last is the default's
 	for i := range targets {
 		targets[i] = b.Block()
 	}
@@ -258,7 +258,7 @@ func randomSwitch(t *testing.T, r *rand.Rand, w lir.Width, cases int, spilled bo
 	v := lirtest.Value(r) & top
 	target := targets[0]
 	for range cases {
-		if r.Intn(5) == 0 {
+		if r.Intn(5) == 0 && ways > 1 {
 			target = targets[r.Intn(len(targets))]
 		}
 		switch r.Intn(4) {

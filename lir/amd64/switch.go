@@ -61,9 +61,9 @@ func clusters(cases []lir.Case) []cluster {
 }
 
 // multiway is Switch: a hash (see hash.go), or a balanced binary search among
-// the clusters. No jump table: an indirect jump is mispredicted as often as the search's last
-// branches together, is open to branch target injection, and needs data in the
-// code. Block next is laid out after this one.
+// the clusters. No jump table: an indirect jump is mispredicted as often as the
+// search's last branches together, and is open to branch target injection.
+// Block next is laid out after this one.
 func (c *compiler) multiway(t *lir.Term, next int) {
 	s := search{compiler: c, t: t, w: x86.Width(t.W), next: next}
 	s.a = c.inReg(s.w, t.A, scratch)
