@@ -23,7 +23,7 @@ type RingOptions struct {
 	// kernel hands it over: the longest a packet is held back. 0: 10 ms.
 	Retire time.Duration
 
-	Promiscuous bool
+	Promiscuous bool // ask the interface for all packets it sees; not for "any"
 	Direction   Direction
 	VLAN        VLANMode
 

@@ -615,6 +615,53 @@ func TestRingEnds(t *testing.T) {
 
 var badProgram = []bpf.RawInstruction{{Op: unix.BPF_LD}}
 
+// TestRingTun captures where there is no link-layer header: packets are bare IP,
+// and on "any" begin with one that says so.
+func TestRingTun(t *testing.T) {
+	namespace(t)
+	tun, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skipf("no /dev/net/tun: %v", err)
+	}
+	ifr, err := unix.NewIfreq("tun7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ifr.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI)
+	if err := unix.IoctlIfreq(tun, unix.TUNSETIFF, ifr); err != nil {
+		t.Skipf("no right to make a tun interface: %v", err)
+	}
+	ip(t, "link set dev tun7 multicast off addrgenmode none up")
+	raw := openRing(t, RingOptions{Interface: "tun7"})
+	all := openRing(t, RingOptions{Direction: In})
+	packet := frame(60, 5)[14:]
+	if _, err := unix.Write(tun, packet); err != nil {
+		t.Fatal(err)
+	}
+	if raw.LinkType() != LinkRaw {
+		t.Errorf("link type %v", raw.LinkType())
+	}
+	if got := drain(t, raw); len(got) != 1 || !bytes.Equal(got[0].Data, packet) || got[0].WireLen != 46 {
+		t.Errorf("packets %+v", got)
+	}
+	header := []byte{8, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	got := drain(t, all)
+	if len(got) != 1 {
+		t.Fatalf("any: %d packets", len(got))
+	}
+	copy(header[4:8], got[0].Data[4:8]) // the interface's index
+	if !bytes.Equal(got[0].Data, append(header, packet...)) || got[0].WireLen != 66 {
+		t.Errorf("any: %+v", got[0])
+	}
+
+	// The interface goes with its file.
+	gone := openRing(t, RingOptions{Interface: "tun7"})
+	go func() { time.Sleep(20 * time.Millisecond); unix.Close(tun) }()
+	if _, err := gone.Next(t.Context()); !errors.Is(err, ErrInterfaceDown) {
+		t.Errorf("the interface is gone: %v", err)
+	}
+}
+
 // TestRingDirection captures where packets go out and come in.
 func TestRingDirection(t *testing.T) {
 	namespace(t)

@@ -263,11 +263,9 @@ func TestTestdata(t *testing.T) {
 		if v.err != nil || len(v.data) > 4096 || strings.Contains(v.name, "resolution") {
 			continue
 		}
-		path := filepath.Join("testdata", v.name+".pcap")
+		path := filepath.Join("testdata", strings.TrimPrefix(v.name, "pcap-")+".pcap")
 		if rest, ok := strings.CutPrefix(v.name, "ng-"); ok {
 			path = filepath.Join("testdata", rest+".pcapng")
-		} else {
-			path = filepath.Join("testdata", strings.TrimPrefix(v.name, "pcap-")+".pcap")
 		}
 		if *update {
 			if err := os.WriteFile(path, v.data, 0o666); err != nil {
