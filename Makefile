@@ -24,7 +24,7 @@ nested:
 	@set -e; for m in $(NESTED); do echo "module $$m"; (cd $$m && $(GO) vet ./... && $(GO) test ./... && $(GO) mod tidy -diff); done
 
 race:
-	$(GO) test -race ./...
+	$(GO) test -race -short ./...
 
 # Pointer arithmetic around generated code, checked by the runtime.
 checkptr:

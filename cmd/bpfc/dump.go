@@ -77,7 +77,8 @@ type listing struct {
 	prog  []bpf.RawInstruction
 	fn    *lir.Func
 	frame int
-	size  int
+	code  []byte // tables included
+	text  int    // bytes of code before the tables
 	runs  []stretch
 	own   [][]int     // by BPF instruction: the runs listed below it
 	none  []int       // runs that belong to no BPF instruction
@@ -89,7 +90,6 @@ type listing struct {
 type stretch struct {
 	origins []int32
 	insts   []machineInst
-	bytes   []byte // of all the code, for the instructions' offsets
 }
 
 // newListing sorts machine code. A run of several BPF instructions is listed
@@ -99,7 +99,8 @@ func newListing(a *arch, prog []bpf.RawInstruction, fn *lir.Func, code *lir.Code
 		prog:  prog,
 		fn:    fn,
 		frame: code.Frame,
-		size:  len(code.Bytes),
+		code:  code.Bytes,
+		text:  len(code.Bytes) - code.Data,
 		own:   make([][]int, len(prog)),
 		under: make([]int, len(prog)),
 		at:    map[int]int{},
@@ -108,14 +109,14 @@ func newListing(a *arch, prog []bpf.RawInstruction, fn *lir.Func, code *lir.Code
 		l.under[i] = -1
 	}
 	for i, line := range code.Lines {
-		end := len(code.Bytes)
+		end := l.text
 		if i+1 < len(code.Lines) {
-			end = code.Lines[i+1].Off
+			end = min(end, code.Lines[i+1].Off)
 		}
-		if line.Off == end {
+		if line.Off >= end {
 			continue
 		}
-		r := stretch{origins: l.originsOf(line.Pos), bytes: code.Bytes}
+		r := stretch{origins: l.originsOf(line.Pos)}
 		for at := line.Off; at < end; {
 			inst := a.decode(code.Bytes[:end], at)
 			r.insts = append(r.insts, inst)
@@ -173,7 +174,15 @@ func (l *listing) write(w *output) {
 			l.writeRun(w, &l.runs[r])
 		}
 	}
-	fmt.Fprintf(w, "; %d instructions, %d bytes of code, %d bytes of frame\n", len(l.prog), l.size, l.frame)
+	const row = 16 // bytes
+	if l.text < len(l.code) {
+		fmt.Fprintf(w, "tables that the code looks values up in\n")
+	}
+	for at := l.text; at < len(l.code); at += row {
+		fmt.Fprintf(w, "\t%04x  %x\n", at, l.code[at:min(at+row, len(l.code))])
+	}
+	fmt.Fprintf(w, "; %d instructions, %d bytes of code, %d bytes of tables, %d bytes of frame\n",
+		len(l.prog), l.text, len(l.code)-l.text, l.frame)
 }
 
 // writeRun writes machine instructions: offset, bytes and mnemonic, and behind
@@ -187,7 +196,7 @@ func (l *listing) writeRun(w *output, r *stretch) {
 		if i == 0 && len(r.origins) > 1 {
 			note = strings.TrimSpace(note + " also" + instructionNumbers(r.origins[1:]))
 		}
-		line := fmt.Sprintf("\t%04x  %-20x  %s", inst.off, r.bytes[inst.off:inst.off+inst.size], inst.text)
+		line := fmt.Sprintf("\t%04x  %-20x  %s", inst.off, l.code[inst.off:inst.off+inst.size], inst.text)
 		if note != "" {
 			line = fmt.Sprintf("%-60s ; %s", line, note)
 		}

@@ -22,11 +22,12 @@ import (
 )
 
 // machineLine is a machine instruction in a listing: offset, bytes, mnemonic.
-var machineLine = regexp.MustCompile(`^\t([0-9a-f]{4,})  ([0-9a-f]+) +(\S.*)$`)
+var machineLine = regexp.MustCompile(`^\t([0-9a-f]{4,})  ([0-9a-f]+)(?: +(\S.*))?$`)
 
 // checkListing checks what -dump prints: each BPF instruction in its order, as
-// in -d, and below them each byte of the machine code exactly once.
-func checkListing(text string, prog []bpf.RawInstruction, code []byte) error {
+// in -d, and below them each byte of the machine code exactly once; tables come last.
+func checkListing(text string, prog []bpf.RawInstruction, c *lir.Code) error {
+	code, size := c.Bytes, len(c.Bytes)-c.Data
 	next, covered, last := 0, make([]bool, len(code)), ""
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
@@ -62,6 +63,9 @@ func checkListing(text string, prog []bpf.RawInstruction, code []byte) error {
 			}
 			covered[int(at)+i] = true
 		}
+		if isTable := m[3] == ""; isTable != (int(at) >= size) {
+			return fmt.Errorf("%q: instructions are in the first %#x bytes", line, size)
+		}
 		if strings.Contains(m[3], ".byte") || strings.Contains(m[3], "(bad)") {
 			return fmt.Errorf("%q: not decoded", line)
 		}
@@ -74,7 +78,7 @@ func checkListing(text string, prog []bpf.RawInstruction, code []byte) error {
 			return fmt.Errorf("byte %#x is missing", at)
 		}
 	}
-	if want := fmt.Sprintf("; %d instructions, %d bytes of code, ", len(prog), len(code)); !strings.HasPrefix(last, want) {
+	if want := fmt.Sprintf("; %d instructions, %d bytes of code, %d bytes of tables, ", len(prog), size, c.Data); !strings.HasPrefix(last, want) {
 		return fmt.Errorf("last line %q, want %q", last, want)
 	}
 	return nil
@@ -100,7 +104,7 @@ func dumped(prog []bpf.RawInstruction, d bpfc.Dialect, ctx []bpfc.Option, level 
 		out := newOutput(&text)
 		newListing(&arches[0], prog, fn, code).write(out)
 		out.flush()
-		if err := checkListing(text.String(), prog, code.Bytes); err != nil {
+		if err := checkListing(text.String(), prog, code); err != nil {
 			return fmt.Errorf("level %d, %+v: %w", level, feat, err)
 		}
 	}
@@ -192,8 +196,8 @@ func TestListingAgainstObjdump(t *testing.T) {
 			t.Fatal(err)
 		}
 		base := len(all)
-		all = append(all, code.Bytes...)
-		for at := 0; at < len(code.Bytes); {
+		all = append(all, code.Bytes[:len(code.Bytes)-code.Data]...)
+		for at := 0; at < len(code.Bytes)-code.Data; {
 			inst := decodeAMD64(code.Bytes, at)
 			name, _, _ := strings.Cut(inst.text, " ")
 			ours = append(ours, fmt.Sprintf("%x %s", base+at, mnemonicClass(name)))

@@ -44,3 +44,20 @@ func (t *tool) expressionOptions(link capture.LinkType) pcapfilter.Options {
 	}
 	return o
 }
+
+// explain says in words what an expression was understood to mean.
+func (t *tool) explain() error {
+	s, err := t.source()
+	if err != nil {
+		return err
+	}
+	if !s.isExpr() {
+		return fmt.Errorf("%s-explain is for expressions: this is a program", s.place)
+	}
+	x, err := pcapfilter.Explain(s.expr, t.expressionOptions(t.linkType))
+	if err != nil {
+		return fmt.Errorf("%s%w", s.place, err)
+	}
+	_, err = t.stdout.WriteString(x.String())
+	return err
+}

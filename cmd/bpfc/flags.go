@@ -54,6 +54,7 @@ var actions = []action{
 	{flag: "emit", run: (*tool).list, filter: 1},
 	{flag: "dump", run: (*tool).dump, filter: 1},
 	{flag: "lir", run: (*tool).lir, filter: 1},
+	{flag: "explain", run: (*tool).explain, filter: 1},
 	{flag: "verify", run: (*tool).verify, reads: true, writes: true, filter: 1},
 	{flag: "bench", run: (*tool).bench, reads: true, filter: 1},
 	{flag: "diff", run: (*tool).diff, reads: true, writes: true, filter: 2},
@@ -96,7 +97,7 @@ func parseFlags(args []string) (*options, error) {
 	fs.StringVar(&emit, "emit", "", "")
 	fs.StringVar(&o.read, "r", "", "")
 	fs.StringVar(&o.write, "w", "", "")
-	for _, name := range []string{"d", "dd", "ddd", "lir", "verify", "bench", "diff", "dns", "version"} {
+	for _, name := range []string{"d", "dd", "ddd", "lir", "explain", "verify", "bench", "diff", "dns", "version"} {
 		fs.Bool(name, false, "")
 	}
 	if err := fs.Parse(flagsFirst(fs, args)); errors.Is(err, flag.ErrHelp) {

@@ -105,6 +105,25 @@ func TestExpressionForms(t *testing.T) {
 	}
 }
 
+// TestExplain: each primitive is named; pcapfilter tests what is said of it.
+func TestExplain(t *testing.T) {
+	text := done(t, "", "-explain", "tcp port 80 or vlan and icmp")
+	for _, part := range []string{"tcp port 80", "vlan", "icmp", "reads"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("nothing of %q in\n%s", part, text)
+		}
+	}
+	if done(t, "", "-explain", "-y", "RAW", "icmp") == done(t, "", "-explain", "icmp") {
+		t.Error("the link type makes no difference")
+	}
+	if msg := failed(t, statusFailed, "", "-explain", acceptAll); msg != "-explain is for expressions: this is a program" {
+		t.Error(msg)
+	}
+	if msg := failed(t, statusFailed, "", "-explain", "tcp port"); !strings.HasPrefix(msg, "1:9: ") {
+		t.Error(msg)
+	}
+}
+
 // TestMetadata: programs that only the kernel can run can be listed, not run.
 func TestMetadata(t *testing.T) {
 	const mark = "2,32 0 0 4294963220,22 0 0 0" // ld [SKF_AD_OFF + SKF_AD_MARK]; ret a

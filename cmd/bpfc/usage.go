@@ -25,6 +25,7 @@ has it ('6,40 0 0 12,21 0 3 2048,...'), or what a file has:
 What to do with it; -d if there is none of these, or with -r, run it:
   -d -dd -ddd   print the program as tcpdump does
   -emit FORM    print the program in this form
+  -explain      say what an expression means, and which bytes it reads
   -dump         print each instruction with the machine code it became
   -dump=PASS    print the decision graph after a pass; "all" prints each
   -lir          print the intermediate representation
