@@ -96,6 +96,7 @@ func locate(src string, f *fault) *Error {
 
 // oneLine keeps messages that quote the expression on one line.
 func oneLine(s string) string {
+	s = strings.ToValidUTF8(s, "?")
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return '?'

@@ -119,8 +119,9 @@ func (g *gen) index(n *arLoad) number {
 		guard := g.abbrev(p)
 		return number{at(g.net(0)), and(x.guard, guard)}
 	case protoSCTP, protoTCP, protoUDP, protoICMP, protoIGMP, protoIGRP, protoPIM, protoVRRP, protoCARP:
-		guard := and(g.abbrev(protoIP), g.abbrev(p), g.unfragmented())
-		return number{g.transport(x.v, 0, size), and(x.guard, guard)}
+		// The index's own conditions come behind the test for IP.
+		guard := and(g.abbrev(protoIP), x.guard, and(g.abbrev(p), g.unfragmented()))
+		return number{g.transport(x.v, 0, size), guard}
 	case protoICMP6:
 		guard := and(g.abbrev(protoIP6), g.cmp(g.net(6), 1, ipICMP6))
 		return number{at(g.net(ip6HeaderLen)), and(x.guard, guard)}

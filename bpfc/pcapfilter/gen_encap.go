@@ -47,7 +47,7 @@ func (g *gen) vlanLive(n *plain) *cond {
 	// right of a failed "vlan" finds the offsets of an untagged packet.
 	c := and(move(0), g.test(bpfc.JmpJEQ, g.load(offset{k: skfAdOff + skfAdVLANTagPresent}, 1), g.constant(1)))
 	if n.hasNum {
-		c = and(c, g.test(bpfc.JmpJEQ, g.and(g.load(offset{k: skfAdOff + skfAdVLANTag}, 2), 0xfff), g.constant(n.num)))
+		c = and(c, g.test(bpfc.JmpJEQ, g.and(g.load(offset{k: skfAdOff + skfAdVLANTag}, 1), 0xfff), g.constant(n.num)))
 	}
 	c = or(c, and(g.vlanInPacket(n), move(4)))
 	g.linkType = offset{variable: true, slot: typ}

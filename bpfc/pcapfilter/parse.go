@@ -163,7 +163,10 @@ func (p *parser) start(inherit qualifiers, ids bool) operand {
 	if o.kind == isNumber || o.kind == isArith {
 		o = p.relation(o)
 		if o.kind == isNumber && !ids {
-			p.unexpected()
+			n := o.a.where()
+			text := p.lex.src[n.pos:n.end]
+			p.fail(faultf(n, "can't parse filter expression: syntax error").
+				withHint(`%s needs a qualifier: "port %s"?`, quoteHint(text), shorten(text)))
 		}
 	}
 	return o
