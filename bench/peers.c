@@ -1,13 +1,17 @@
-/* What libpcap's bpf_filter needs per packet, for comparison with bpfc -bench.
+/* What C engines need per packet, for comparison with bpfc -bench: libpcap's
+ * bpf_filter, and the program as C functions (gen c) in shared objects.
  *
- * usage: peers CAPTURE PROGRAM.ddd
- * Output: libpcap <tab> ns per packet <tab> packets that match
+ * usage: peers CAPTURE PROGRAM.ddd [NAME=LIB.so...]
+ * Output, a line an engine: name <tab> ns per packet <tab> packets that match
  *
  * The method is that of bpfc -bench: packets in memory, CPU time of the thread,
- * repetitions of at least 4 ms, their median. */
+ * interleaved repetitions of at least 4 ms, their median. Functions have to give
+ * bpf_filter's verdict on every packet before anything is measured. */
 #define _POSIX_C_SOURCE 200809L
 #define _DEFAULT_SOURCE
+#include <dlfcn.h>
 #include <pcap/pcap.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,13 +107,50 @@ static struct bpf_insn *read_program(const char *name)
 	return prog;
 }
 
-static size_t __attribute__((noinline)) once(const struct bpf_insn *prog, const struct capture *c)
+typedef uint32_t filter_fn(const uint8_t *p, uint32_t len, uint32_t wire);
+
+struct engine {
+	const char *name;
+	filter_fn *fn; /* NULL: bpf_filter */
+	double times[REPS];
+	size_t matched;
+	long iters;
+};
+
+static size_t __attribute__((noinline)) once(const struct engine *e, const struct bpf_insn *prog, const struct capture *c)
 {
 	size_t matched = 0;
 
-	for (size_t i = 0; i < c->n; i++)
-		matched += bpf_filter(prog, c->packets[i].data, c->packets[i].len, c->packets[i].caplen) != 0;
+	if (e->fn == NULL)
+		for (size_t i = 0; i < c->n; i++)
+			matched += bpf_filter(prog, c->packets[i].data, c->packets[i].len, c->packets[i].caplen) != 0;
+	else
+		for (size_t i = 0; i < c->n; i++)
+			matched += e->fn(c->packets[i].data, c->packets[i].caplen, c->packets[i].len) != 0;
 	return matched;
+}
+
+/* load_function finds the function of an argument NAME=LIB.so and checks it. */
+static void load_function(struct engine *e, char *arg, const struct bpf_insn *prog, const struct capture *c)
+{
+	char *lib = strchr(arg, '=');
+	void *handle;
+
+	if (lib == NULL)
+		die(arg, "not NAME=LIB.so");
+	*lib++ = 0;
+	e->name = arg;
+	handle = dlopen(lib, RTLD_NOW);
+	if (handle == NULL || (e->fn = (filter_fn *)dlsym(handle, "filter")) == NULL)
+		die(lib, dlerror());
+	for (size_t i = 0; i < c->n; i++) {
+		const struct packet *p = &c->packets[i];
+
+		if (e->fn(p->data, p->caplen, p->len) != bpf_filter(prog, p->data, p->len, p->caplen)) {
+			fprintf(stderr, "peers: %s: another verdict than libpcap's on packet %zu\n", lib, i + 1);
+			exit(1);
+		}
+	}
 }
 
 static int ascending(const void *a, const void *b)
@@ -121,27 +162,34 @@ static int ascending(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-	double times[REPS], start;
-	size_t matched;
-	long iters;
+	struct engine engines[8] = {{.name = "libpcap"}};
+	int n = argc - 2;
+	double start;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: peers CAPTURE PROGRAM.ddd\n");
+	if (n < 1 || n > 8) {
+		fprintf(stderr, "usage: peers CAPTURE PROGRAM.ddd [NAME=LIB.so...]\n");
 		return 2;
 	}
 	struct capture c = read_capture(argv[1]);
 	struct bpf_insn *prog = read_program(argv[2]);
 
-	start = now();
-	matched = once(prog, &c);
-	iters = (long)(REP_NS / (now() - start + 1)) + 1;
-	for (int r = 0; r < REPS; r++) {
+	for (int i = 1; i < n; i++)
+		load_function(&engines[i], argv[2 + i], prog, &c);
+	for (struct engine *e = engines; e < engines + n; e++) {
 		start = now();
-		for (long i = 0; i < iters; i++)
-			matched = once(prog, &c);
-		times[r] = (now() - start) / iters / c.n;
+		e->matched = once(e, prog, &c);
+		e->iters = (long)(REP_NS / (now() - start + 1)) + 1;
 	}
-	qsort(times, REPS, sizeof times[0], ascending);
-	printf("libpcap\t%.2f\t%zu\n", times[REPS / 2], matched);
+	for (int r = 0; r < REPS; r++)
+		for (struct engine *e = engines; e < engines + n; e++) {
+			start = now();
+			for (long i = 0; i < e->iters; i++)
+				e->matched = once(e, prog, &c);
+			e->times[r] = (now() - start) / e->iters / c.n;
+		}
+	for (struct engine *e = engines; e < engines + n; e++) {
+		qsort(e->times, REPS, sizeof e->times[0], ascending);
+		printf("%s\t%.2f\t%zu\n", e->name, e->times[REPS / 2], e->matched);
+	}
 	return 0;
 }

@@ -12,7 +12,10 @@
 # agree. The last lines have the geometric mean of how many times faster than
 # libpcap an engine is, over the everyday filters.
 #
-# libpcap's column needs gcc and libpcap-dev and is left out without them.
+# The columns gcc and clang are the program as a C function, compiled with -O3
+# for this machine and called through a pointer; libpcap's and these need gcc and
+# libpcap-dev, clang's needs clang, and each is left out without. Lists of over
+# MAXC instructions (2000) are not given to the C compilers: it takes minutes.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -27,13 +30,13 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cd "$root"
 go build -o "$tmp/bpfc" ./cmd/bpfc
+go build -o "$tmp/gen" ./bench/gen
 if [ -n "$dir" ]; then
     capture=$dir/mix.pcap
     programs=$dir/filters
 else
     capture=$tmp/mix.pcap
     programs=$tmp/filters
-    go build -o "$tmp/gen" ./bench/gen
     "$tmp/gen" mix "$capture"
     mkdir "$programs"
     cp testdata/filters/*.opt.ddd "$programs"
@@ -47,17 +50,31 @@ capture=${CAPTURE:-$capture}
 
 peers=
 if command -v gcc >/dev/null && echo '#include <pcap/pcap.h>' | gcc -E - >/dev/null 2>&1; then
-    gcc -O2 -Wall -o "$tmp/peers" "$here/peers.c" -lpcap
+    gcc -O2 -Wall -o "$tmp/peers" "$here/peers.c" -lpcap -ldl
     peers=$tmp/peers
 else
     echo "no gcc or no libpcap-dev: without libpcap" >&2
 fi
 
+# compiled NAME PROGRAM: the arguments of peers for the program in C.
+compiled() {
+    [ "$(head -1 "$2")" -le "${MAXC:-2000}" ] || return 0
+    "$tmp/gen" c "$2" >"$tmp/$1.c"
+    local cc
+    for cc in gcc clang; do
+        command -v $cc >/dev/null || continue
+        $cc -O3 -march=native -shared -fPIC -w -o "$tmp/$1.$cc.so" "$tmp/$1.c"
+        echo "$cc=$tmp/$1.$cc.so"
+    done
+}
+
 for name in $names; do
     program=$programs/$name.opt.ddd
     [ -e "$program" ] || continue
+    functions=
+    [ -z "$peers" ] || functions=$(compiled "$name" "$program")
     for ((r = 0; r < rounds; r++)); do
-        [ -z "$peers" ] || "$peers" "$capture" "$program"
+        [ -z "$peers" ] || "$peers" "$capture" "$program" $functions
         "$tmp/bpfc" -bench -r "$capture" -f "$program"
     done | awk -v name="$name" 'BEGIN { FS = OFS = "\t" } { print name, $0 }'
 done | awk -v everyday="$everyday" '
@@ -73,7 +90,7 @@ function median(s,    v, n, i, j, x) {
 function row(name,    i, line) {
     line = sprintf("%-10s", name)
     for (i = 1; i <= n; i++)
-        line = line (((name, engines[i]) in times) ? sprintf(" %10.2f", median(times[name, engines[i]])) : sprintf(" %10s", "-"))
+        line = line (((name, engines[i]) in times) ? sprintf(" %9.2f", median(times[name, engines[i]])) : sprintf(" %9s", "-"))
     if ((name, "libpcap") in times)
         line = line sprintf(" %9.2f", median(times[name, "libpcap"]) / median(times[name, "native"]))
     print line sprintf(" %9d", matched[name])
@@ -81,9 +98,9 @@ function row(name,    i, line) {
 }
 BEGIN {
     FS = "\t"
-    n = split("libpcap interp xnet native batch", engines, " ")
+    n = split("libpcap gcc clang interp xnet native batch", engines, " ")
     printf "%-10s", "ns/packet"
-    for (i = 1; i <= n; i++) printf " %10s", engines[i]
+    for (i = 1; i <= n; i++) printf " %9s", engines[i]
     printf " %9s %9s\n", "native is", "matched"
     for (i = split(everyday, e, " "); i > 0; i--) counts[e[i]] = 1
 }

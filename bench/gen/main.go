@@ -5,6 +5,7 @@
 //	gen hosts N [SEED]              an expression: host A or host B or ...
 //	gen srcs N [SEED]               ip src host A or ip src host B or ...
 //	gen captures DIR                the captures of testdata/captures
+//	gen c PROGRAM                   a program as a C function
 package main
 
 import (
@@ -34,7 +35,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) < 2 {
-		return fmt.Errorf("usage: gen mix FILE [PACKETS [SEED]] | gen hosts N [SEED] | gen srcs N [SEED] | gen captures DIR")
+		return fmt.Errorf("usage: gen mix FILE [PACKETS [SEED]] | gen hosts N [SEED] | gen srcs N [SEED] | gen captures DIR | gen c PROGRAM")
 	}
 	switch args[0] {
 	case "mix":
@@ -58,6 +59,8 @@ func run(args []string) error {
 		}
 		fmt.Println(list(map[string]string{"hosts": "host ", "srcs": "ip src host "}[args[0]], n, seed))
 		return nil
+	case "c":
+		return writeC(args[1])
 	case "captures":
 		return writeCaptures(args[1])
 	}
