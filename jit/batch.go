@@ -2,7 +2,6 @@ package jit
 
 import (
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -51,19 +50,15 @@ func (f *Filter) RunBatch(pkts [][]byte, verdicts []uint32) {
 	}
 	verdicts = verdicts[:len(pkts)]
 	c := f.code.Load()
-	if c == nil {
-		in := f.interp.Load()
-		for i, pkt := range pkts {
-			verdicts[i] = interpret(in, pkt, len(pkt), nil)
-		}
-		return
+	var loop *code
+	if c != nil && c.entry != nil {
+		loop = f.loop()
 	}
-	loop := f.loop()
 	if loop == nil {
 		for i, pkt := range pkts {
-			verdicts[i] = c.filter(pkt, len(pkt), c.noAux)
+			announceRead(pkt)
+			verdicts[i] = enter(c, pkt, len(pkt), nil)
 		}
-		runtime.KeepAlive(c)
 		return
 	}
 	for len(pkts) > 0 {
@@ -72,7 +67,6 @@ func (f *Filter) RunBatch(pkts [][]byte, verdicts []uint32) {
 		enterBatch(loop, unsafe.SliceData(pkts), uintptr(n), unsafe.SliceData(verdicts), loop.noAux)
 		pkts, verdicts = pkts[n:], verdicts[n:]
 	}
-	runtime.KeepAlive(loop)
 }
 
 // loop is the code of the loop over packets; nil if there can be none.

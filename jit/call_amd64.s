@@ -15,45 +15,74 @@
 // The frame belongs to the generated code: at its entry, the return address is
 // at 0(SP) and the frame's first byte at 8(SP). Code that wants more than the
 // small frame is passed on to a trampoline with the large one.
+//
+// The code is an argument, and so reachable until its trampoline returns.
 
-
-// func enter(c *code, pkt *byte, n uintptr, wire uint32, aux *bpfc.Aux) uint32
-TEXT ·enter(SB), 0, $512-44
+// func enter(c *code, pkt []byte, wireLen int, aux *bpfc.Aux) uint32
+//
+// This is on every packet's way: one test sorts out what is not native code
+// with a small frame.
+TEXT ·enter(SB), 0, $512-52
 	NO_LOCAL_POINTERS
-	MOVQ c+0(FP), AX
-	MOVQ pkt+8(FP), DI
-	MOVQ n+16(FP), SI
-	MOVL wire+24(FP), DX
-	MOVQ aux+32(FP), CX
-	CMPB code_large(AX), $0
-	JNE  large
-	MOVQ code_entry(AX), AX
-	CALL AX
-	MOVL AX, ret+40(FP)
+	MOVQ  c+0(FP), AX
+	MOVQ  pkt_base+8(FP), DI
+	MOVQ  pkt_len+16(FP), SI
+	MOVQ  wireLen+32(FP), DX
+	MOVQ  aux+40(FP), CX
+	TESTQ AX, AX
+	JZ    closed
+	MOVQ  code_direct(AX), R8
+	TESTQ R8, R8
+	JZ    indirect
+	MOVL  $0xffffffff, R9 // maxPacket
+	CMPQ  SI, R9
+	CMOVQHI R9, SI
+	TESTQ CX, CX
+	CMOVQEQ code_noAux(AX), CX
+	CALL  R8
+	MOVL  AX, ret+48(FP)
 	RET
 
-large:
+closed:
+	MOVL $0, ret+48(FP)
+	RET
+
+indirect:
 	MOVQ AX, 0(SP)
 	MOVQ DI, 8(SP)
 	MOVQ SI, 16(SP)
-	MOVL DX, 24(SP)
-	MOVQ CX, 32(SP)
+	MOVQ SI, 24(SP)
+	MOVQ DX, 32(SP)
+	MOVQ CX, 40(SP)
+	CMPQ code_entry(AX), $0
+	JE   interpreted
 	CALL ·enterLarge(SB)
-	MOVL 40(SP), AX
-	MOVL AX, ret+40(FP)
+	MOVL 48(SP), AX
+	MOVL AX, ret+48(FP)
 	RET
 
-// func enterLarge(c *code, pkt *byte, n uintptr, wire uint32, aux *bpfc.Aux) uint32
-TEXT ·enterLarge(SB), 0, $4096-44
+interpreted:
+	CALL ·interpret(SB)
+	MOVL 48(SP), AX
+	MOVL AX, ret+48(FP)
+	RET
+
+// func enterLarge(c *code, pkt []byte, wireLen int, aux *bpfc.Aux) uint32
+TEXT ·enterLarge(SB), 0, $4096-52
 	NO_LOCAL_POINTERS
 	MOVQ c+0(FP), AX
-	MOVQ pkt+8(FP), DI
-	MOVQ n+16(FP), SI
-	MOVL wire+24(FP), DX
-	MOVQ aux+32(FP), CX
-	MOVQ code_entry(AX), AX
-	CALL AX
-	MOVL AX, ret+40(FP)
+	MOVQ pkt_base+8(FP), DI
+	MOVQ pkt_len+16(FP), SI
+	MOVQ wireLen+32(FP), DX
+	MOVQ aux+40(FP), CX
+	MOVL $0xffffffff, R9
+	CMPQ SI, R9
+	CMOVQHI R9, SI
+	TESTQ CX, CX
+	CMOVQEQ code_noAux(AX), CX
+	MOVQ code_entry(AX), R8
+	CALL R8
+	MOVL AX, ret+48(FP)
 	RET
 
 // func enterBatch(c *code, pkts *[]byte, n uintptr, verdicts *uint32, aux *bpfc.Aux)
@@ -64,10 +93,10 @@ TEXT ·enterBatch(SB), 0, $512-40
 	MOVQ n+16(FP), SI
 	MOVQ verdicts+24(FP), DX
 	MOVQ aux+32(FP), CX
-	CMPB code_large(AX), $0
-	JNE  large
-	MOVQ code_entry(AX), AX
-	CALL AX
+	MOVQ code_direct(AX), R8
+	TESTQ R8, R8
+	JZ   large
+	CALL R8
 	RET
 
 large:
@@ -99,10 +128,10 @@ TEXT ·call(SB), 0, $512-48
 	MOVQ a1+16(FP), SI
 	MOVQ a2+24(FP), DX
 	MOVQ a3+32(FP), CX
-	CMPB code_large(AX), $0
-	JNE  large
-	MOVQ code_entry(AX), AX
-	CALL AX
+	MOVQ code_direct(AX), R8
+	TESTQ R8, R8
+	JZ   large
+	CALL R8
 	MOVQ AX, ret+40(FP)
 	RET
 

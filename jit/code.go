@@ -16,12 +16,15 @@ import (
 // lives as long as it does: a cleanup gives it back once no goroutine can
 // reach the code any more. Whoever enters it keeps it reachable until the
 // generated code has returned.
+//
+// The code of a filter that is interpreted has no entry.
 type code struct {
-	entry unsafe.Pointer
-	noAux *bpfc.Aux // what a filter is given for a nil *Aux
-	large bool      // wants the large frame
-	text  []byte
-	lines []lir.Line
+	direct unsafe.Pointer // the entry of code that is content with the small frame
+	entry  unsafe.Pointer
+	noAux  *bpfc.Aux         // what native code is given for a nil *Aux
+	interp *bpfc.Interpreter // what answers where there is no entry
+	text   []byte
+	lines  []lir.Line
 }
 
 // install makes compiled code ready to be entered. place is how it comes into
@@ -36,9 +39,11 @@ func install(lc *lir.Code, place func(code []byte) (block, error)) (*code, error
 	}
 	c := &code{
 		entry: unsafe.Pointer(unsafe.SliceData(b.text)),
-		large: lc.Frame > smallFrame,
 		text:  b.text,
 		lines: slices.Clone(lc.Lines),
+	}
+	if lc.Frame <= smallFrame {
+		c.direct = c.entry
 	}
 	runtime.AddCleanup(c, func(b block) {
 		// Nobody is left to be told of an error; the worst one leaks the block.
@@ -51,10 +56,9 @@ func install(lc *lir.Code, place func(code []byte) (block, error)) (*code, error
 // bits.
 const maxPacket = 1<<32 - 1
 
-// filter enters the code of a filter.
-func (c *code) filter(pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
-	announceRead(pkt)
-	return enter(c, unsafe.SliceData(pkt), min(uintptr(len(pkt)), maxPacket), uint32(wireLen), aux)
+// interpret is enter for a filter without native code.
+func interpret(c *code, pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
+	return c.interp.Run(pkt[:min(uint64(len(pkt)), maxPacket)], wireLen, aux)
 }
 
 // address is where a program's text is, as a number for tools.

@@ -3,7 +3,6 @@ package jit
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 
 	"golang.org/x/net/bpf"
@@ -15,8 +14,7 @@ import (
 // Filter is a program ready to run. It is safe for concurrent use, Close
 // included.
 type Filter struct {
-	code     atomic.Pointer[code]             // nil: interpreted, or closed
-	interp   atomic.Pointer[bpfc.Interpreter] // nil: native, or closed
+	code     atomic.Pointer[code] // nil: closed
 	batch    batch
 	fallback error
 }
@@ -48,7 +46,7 @@ func Compile(prog []bpf.RawInstruction, opts ...Option) (*Filter, error) {
 			return nil, fmt.Errorf("jit: no native code: %w", err)
 		}
 		f.fallback = err
-		f.interp.Store(p.Interpreter())
+		f.code.Store(&code{interp: p.Interpreter()})
 		return f, nil
 	}
 	if cfg.name == "" {
@@ -98,13 +96,10 @@ func (c *config) noAux() *bpfc.Aux {
 //
 // After Close, the verdict is 0.
 func (f *Filter) Run(pkt []byte, wireLen int) uint32 {
-	c := f.code.Load()
-	if c == nil {
-		return f.interpreted(pkt, wireLen, nil)
-	}
-	v := c.filter(pkt, wireLen, c.noAux)
-	runtime.KeepAlive(c)
-	return v
+	// Small enough to be inlined, which is worth a nanosecond: enter sorts out
+	// all else.
+	announceRead(pkt)
+	return enter(f.code.Load(), pkt, wireLen, nil)
 }
 
 // RunAux is Run for a packet of which more is known than its bytes. A nil aux
@@ -112,27 +107,11 @@ func (f *Filter) Run(pkt []byte, wireLen int) uint32 {
 // that a load of it rejects.
 func (f *Filter) RunAux(pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
 	c := f.code.Load()
-	if c == nil {
-		return f.interpreted(pkt, wireLen, aux)
+	if c != nil && c.interp != nil {
+		return interpret(c, pkt, wireLen, aux) // coprocessor functions may keep aux.Mem: it has to escape
 	}
-	if aux == nil {
-		aux = c.noAux
-	}
-	v := c.filter(pkt, wireLen, aux)
-	runtime.KeepAlive(c)
-	return v
-}
-
-// interpreted is the verdict of a filter without native code.
-func (f *Filter) interpreted(pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
-	return interpret(f.interp.Load(), pkt, wireLen, aux)
-}
-
-func interpret(in *bpfc.Interpreter, pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
-	if in == nil { // closed
-		return 0
-	}
-	return in.Run(pkt[:min(uint64(len(pkt)), maxPacket)], wireLen, aux)
+	announceRead(pkt)
+	return enter(c, pkt, wireLen, aux)
 }
 
 // Native says whether native code answers. If not, the interpreter does.
@@ -155,7 +134,6 @@ func (f *Filter) Lines() []lir.Line { return f.code.Load().lineTable() }
 // Close. The error is always nil.
 func (f *Filter) Close() error {
 	f.code.Store(nil)
-	f.interp.Store(nil)
 	f.batch.code.Store(nil)
 	return nil
 }

@@ -141,7 +141,7 @@ func TestFreedCodeIsTraps(t *testing.T) {
 		defer a.mu.Unlock()
 		return bytes.Count(text, []byte{trap}) == len(text)
 	})
-	if got := stay.filter(nil, 0, nil); got != 1 {
+	if got := enter(stay, nil, 0, nil); got != 1 {
 		t.Errorf("the code beside it returns %d", got)
 	}
 	runtime.KeepAlive(stay)
@@ -217,7 +217,7 @@ func TestPacketOnMovingStack(t *testing.T) {
 					var pkt [4]byte
 					// An address as a number does not follow the stack.
 					before := uintptr(unsafe.Pointer(&pkt))
-					got := c.filter(pkt[:], 4, nil)
+					got := enter(c, pkt[:], 4, nil)
 					after := uintptr(unsafe.Pointer(&pkt))
 					if before != after {
 						moved++
