@@ -169,22 +169,34 @@ func (s *searcher) build(p *part) *block {
 			b = s.buildShared(p, sh)
 		} else {
 			b = s.branch(p.v, p.list, p.n, s.build(p.def))
+			if !p.safe && !(b.kind == blockTest && b.test.a == p.v) {
+				// All cases came to the same: the load may still reject.
+				b = s.join(test{bpfc.JmpJEQ, p.v, s.vs.constant(0)}, b, b, false)
+			}
 		}
 	case p.old.kind == blockRet:
 		b = s.gr.ret(p.old.ret)
 	case p.old.kind == blockAssign:
 		b = s.gr.assign(p.old.sets, s.build(s.conv[p.old.jt.id]))
 	default:
-		b = s.gr.branch(p.old.test, s.build(s.conv[p.old.jt.id]), s.build(s.conv[p.old.jf.id]))
+		b = s.join(p.old.test, s.build(s.conv[p.old.jt.id]), s.build(s.conv[p.old.jf.id]), p.safe)
 	}
 	p.built = b
 	return b
 }
 
+// join makes a test, unless it makes no difference.
+func (s *searcher) join(x test, jt, jf *block, safe bool) *block {
+	if jt == jf && (safe || jt.kind == blockRet && jt.ret == 0) {
+		return jt
+	}
+	return s.gr.branch(x, jt, jf)
+}
+
 // branch makes the tests of a multiway branch.
 func (s *searcher) branch(v *value, list *caseList, n int, def *block) *block {
 	if n == 1 && list.test.a != nil {
-		return s.gr.branch(list.test, s.build(list.to), def)
+		return s.join(list.test, s.build(list.to), def, true)
 	}
 	w := &searchTree{s: s, v: v, def: def, segs: paint(list, n, v.max)}
 	return w.build(0, len(w.segs), 0, v.max)

@@ -92,7 +92,7 @@ type sharedSearch struct {
 
 // sharedSize is from how many cases on it pays to put the values into scratch
 // words and make the searches once.
-const sharedSize = 12
+const sharedSize = 6
 
 // findShared looks for sequences of long searches that differ in nothing but the
 // values.

@@ -93,6 +93,9 @@ func readPcap(file string, lt LinkType) (ps []packet) {
 	return ps
 }
 
+// innerLen is the length of the Ethernet frame in the tunnels.
+const innerLen = 14 + 20 + 40
+
 // payloads are network layer packets, with the Ethernet type that names them.
 func payloads() map[string]struct {
 	etherType uint32
@@ -127,6 +130,9 @@ func payloads() map[string]struct {
 		return ports(src, dst, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, flags, 1, 0)
 	}
 	inner := append([]byte{1, 2, 3, 4, 5, 6, 6, 5, 4, 3, 2, 1, 8, 0}, ip(ipTCP, 0, 0, tcp(80, 1024, 0x12))...)
+	if len(inner) != innerLen {
+		panic("innerLen is wrong")
+	}
 	geneve := append([]byte{0, 0, 0, 0, 0x01, 0, 0x65, 0x58, 0, 0, 5, 0, 9, 9, 9, 9}, inner...)
 	vx := append([]byte{0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 5, 0}, inner...)
 	udp := func(src, dst uint16, rest []byte) []byte {
