@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/bpfjit/bpfjit/internal/disasm"
 	"github.com/bpfjit/bpfjit/lir"
 	"github.com/bpfjit/bpfjit/lir/amd64"
 )
@@ -15,7 +16,7 @@ type arch struct {
 	// compile makes code for the instruction set's baseline.
 	compile func(*lir.Func) (*lir.Code, error)
 	// decode takes the instruction apart that starts at code[at:].
-	decode func(code []byte, at int) machineInst
+	decode func(code []byte, at int) disasm.Inst
 }
 
 var arches = []arch{
@@ -24,7 +25,7 @@ var arches = []arch{
 		compile: func(f *lir.Func) (*lir.Code, error) {
 			return amd64.Compile(f, amd64.Features{})
 		},
-		decode: decodeAMD64,
+		decode: disasm.AMD64,
 	},
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bpfjit/bpfjit/bpfc"
 	"github.com/bpfjit/bpfjit/bpfc/bpfasm"
+	"github.com/bpfjit/bpfjit/internal/disasm"
 	"github.com/bpfjit/bpfjit/jit"
 	"github.com/bpfjit/bpfjit/lir"
 )
@@ -89,7 +90,7 @@ type listing struct {
 // stretch is a piece of machine code from one position.
 type stretch struct {
 	origins []int32
-	insts   []machineInst
+	insts   []disasm.Inst
 }
 
 // newListing sorts machine code. A run of several BPF instructions is listed
@@ -121,7 +122,7 @@ func newListing(a *arch, prog []bpf.RawInstruction, fn *lir.Func, code *lir.Code
 			inst := a.decode(code.Bytes[:end], at)
 			r.insts = append(r.insts, inst)
 			l.at[at] = len(l.runs)
-			at += inst.size
+			at += inst.Size
 		}
 		l.runs = append(l.runs, r)
 	}
@@ -190,13 +191,13 @@ func (l *listing) write(w *output) {
 func (l *listing) writeRun(w *output, r *stretch) {
 	for i, inst := range r.insts {
 		note := ""
-		if inst.target >= 0 {
-			note = l.whereTo(inst.target)
+		if inst.Target >= 0 {
+			note = l.whereTo(inst.Target)
 		}
 		if i == 0 && len(r.origins) > 1 {
 			note = strings.TrimSpace(note + " also" + instructionNumbers(r.origins[1:]))
 		}
-		line := fmt.Sprintf("\t%04x  %-20x  %s", inst.off, l.code[inst.off:inst.off+inst.size], inst.text)
+		line := fmt.Sprintf("\t%04x  %-20x  %s", inst.Off, l.code[inst.Off:inst.Off+inst.Size], inst.Text)
 		if note != "" {
 			line = fmt.Sprintf("%-60s ; %s", line, note)
 		}
