@@ -59,24 +59,41 @@ func Compile(expr string, opts Options) (prog []bpf.RawInstruction, err error) {
 	if snap == 0 {
 		snap = DefaultSnapLen
 	}
-	gr := newGraph()
-	accept, reject := gr.ret(snap), gr.ret(0)
-	if n == nil {
-		return emit(newValues(), accept, 0), nil
-	}
 	g := newGen(opts)
-	c := g.cond(n)
-	root := gr.lower(and(append(g.beforeAll(), c)...), accept, reject)
-	slots := g.slots
-	if !opts.Plain {
-		root, slots = optimise(g.values, root, slots)
-		if opts.RejectNothingMatches && root.kind == blockRet && root.ret == 0 {
-			return nil, locate(expr, faultf(span{0, len(expr)}, "expression rejects all packets"))
+	var c *cond
+	if n != nil {
+		c = g.cond(n)
+		c = and(append(g.beforeAll(), c)...)
+	}
+	graph := func() *block {
+		gr := newGraph()
+		accept, reject := gr.ret(snap), gr.ret(0)
+		if c == nil {
+			return accept
+		}
+		return gr.lower(c, accept, reject)
+	}
+	if opts.Plain {
+		return emit(g.values, graph(), g.slots), nil
+	}
+	root, slots := optimise(g.values, graph(), g.slots)
+	if opts.RejectNothingMatches && root.kind == blockRet && root.ret == 0 {
+		return nil, locate(expr, faultf(span{0, len(expr)}, "expression rejects all packets"))
+	}
+	prog = emit(g.values, root, slots)
+	if len(prog) > alwaysSmall {
+		// What is known on different ways is worked out separately, which can
+		// make a program longer.
+		if plain := emit(g.values, graph(), g.slots); len(plain) < len(prog) {
+			return plain, nil
 		}
 	}
-	g.at = span{0, len(expr)}
-	return emit(g.values, root, slots), nil
+	return prog, nil
 }
+
+// alwaysSmall is how long a program has to be for Compile to ask whether the
+// plain one is shorter.
+const alwaysSmall = 100
 
 // beforeAll is what the program does before the expression's first test.
 func (g *gen) beforeAll() []*cond {

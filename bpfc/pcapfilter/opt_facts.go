@@ -270,6 +270,17 @@ func (f *facts) project(n *needs) *facts {
 	return &c
 }
 
+// exactly leaves the packet's length, and what v is if that is one number.
+func (f *facts) exactly(v *value) *facts {
+	c := facts{length: f.length, ne: f.ne}
+	for _, k := range f.known {
+		if k.v == v && k.lo == k.hi {
+			c.known = []valueFact{k}
+		}
+	}
+	return &c
+}
+
 // key is the same for facts that say the same.
 func (f *facts) key() string {
 	b := binary.LittleEndian.AppendUint32(make([]byte, 0, 64), f.length)

@@ -15,14 +15,7 @@ import (
 // does not matter, so the tests of each value are gathered first.
 func search(vs *values, root *block, slots int) (*block, int) {
 	order := layout(root)
-	s := &searcher{vs: vs, gr: newGraph(), preds: make([]int, len(order)+1), conv: make([]*part, len(order)+1), slots: slots}
-	for _, b := range order {
-		for _, to := range []*block{b.jt, b.jf} {
-			if to != nil {
-				s.preds[to.id]++
-			}
-		}
-	}
+	s := &searcher{vs: vs, gr: newGraph(), preds: waysTo(order), conv: make([]*part, len(order)+1), slots: slots}
 	for i := len(order) - 1; i >= 0; i-- {
 		b := order[i]
 		s.conv[b.id] = s.convert(b)
@@ -169,7 +162,7 @@ func (s *searcher) build(p *part) *block {
 			b = s.buildShared(p, sh)
 		} else {
 			b = s.branch(p.v, p.list, p.n, s.build(p.def))
-			if !p.safe && !(b.kind == blockTest && b.test.a == p.v) {
+			if !p.safe && !tests(b, p.v) {
 				// All cases came to the same: the load may still reject.
 				b = s.join(test{bpfc.JmpJEQ, p.v, s.vs.constant(0)}, b, b, false)
 			}
@@ -183,6 +176,11 @@ func (s *searcher) build(p *part) *block {
 	}
 	p.built = b
 	return b
+}
+
+// tests tells whether a block loads v to test it, or some of its bits.
+func tests(b *block, v *value) bool {
+	return b.kind == blockTest && (b.test.a == v || b.test.a.op == opALU && b.test.a.a == v)
 }
 
 // join makes a test, unless it makes no difference.

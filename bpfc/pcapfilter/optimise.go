@@ -35,8 +35,10 @@ func (n *needs) uses(v *value) bool {
 // against many numbers.
 const maxTracked = 64
 
-// maxVisits is from how many ways to a block on nothing is taken to be known at
-// it. Filters have a few: a combination of network and transport protocols each.
+// maxVisits is from how many ways to a block on less is taken to be known at it:
+// only what the first value tested is, which is the network protocol as a rule;
+// and from twice as many on nothing. Filters have a few, a combination of network
+// and transport protocols each; but long lists of IPv6 addresses have many.
 const maxVisits = 16
 
 // threader walks the graph with what is known, and builds another one.
@@ -48,7 +50,9 @@ type threader struct {
 	ne     *unequalFacts
 	needs  []needs   // by block
 	memo   [][]visit // by block
+	preds  []int     // by block: how many ways lead to it
 	budget int       // how many more blocks to walk over
+	first  *value    // the value the program tests first
 }
 
 // visit is what came of a block where something was known.
@@ -61,8 +65,11 @@ func newThreader(vs *values, root *block) *threader {
 	out := newGraph()
 	t := &threader{vs: vs, out: out, reject: out.ret(0), made: map[*block]bool{}, ne: &unequalFacts{vs: vs, tab: map[unequal]int{}}}
 	order := layout(root)
-	t.needs, t.memo = make([]needs, len(order)+1), make([][]visit, len(order)+1)
+	t.needs, t.memo, t.preds = make([]needs, len(order)+1), make([][]visit, len(order)+1), waysTo(order)
 	t.budget = 24*len(order) + 10000
+	if root.kind == blockTest {
+		t.first = root.test.a
+	}
 	index := map[*value]int{}
 	for i := len(order) - 1; i >= 0; i-- {
 		b := order[i]
@@ -86,6 +93,19 @@ func newThreader(vs *values, root *block) *threader {
 		}
 	}
 	return t
+}
+
+// waysTo counts the ways that lead to each block.
+func waysTo(order []*block) []int {
+	n := make([]int, len(order)+1)
+	for _, b := range order {
+		for _, to := range []*block{b.jt, b.jf} {
+			if to != nil {
+				n[to.id]++
+			}
+		}
+	}
+	return n
 }
 
 // add notes that v is looked at, and all it is made of.
@@ -131,9 +151,15 @@ func (t *threader) thread(b *block, f *facts) *block {
 		return t.out.ret(b.ret)
 	}
 	// Ways that differ in what is known are kept apart, but not without bound.
-	if len(t.memo[b.id]) >= maxVisits || t.budget <= 0 {
+	if t.preds[b.id] == 1 && t.budget > 0 {
+		return t.rebuild(b, f) // it is visited as often as the block before it
+	}
+	switch n := len(t.memo[b.id]); {
+	case n >= 2*maxVisits || t.budget <= 0:
 		f = &facts{ne: t.ne}
-	} else {
+	case n >= maxVisits:
+		f = f.project(&t.needs[b.id]).exactly(t.first)
+	default:
 		f = f.project(&t.needs[b.id])
 	}
 	key := f.key()
