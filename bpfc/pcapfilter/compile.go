@@ -77,6 +77,9 @@ func Compile(expr string, opts Options) (prog []bpf.RawInstruction, err error) {
 		return emit(g.values, graph(), g.slots), nil
 	}
 	root, slots := optimise(g.values, graph(), g.slots)
+	if root == nil {
+		return emit(g.values, graph(), g.slots), nil
+	}
 	if opts.RejectNothingMatches && root.kind == blockRet && root.ret == 0 {
 		return nil, locate(expr, faultf(span{0, len(expr)}, "expression rejects all packets"))
 	}

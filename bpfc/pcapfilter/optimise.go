@@ -13,8 +13,15 @@ import (
 //
 // It also says how many scratch words the result uses, of which slots were in use
 // before.
+//
+// It takes the graph apart; what it returns is another one, or nil if the graph
+// is too large.
 func optimise(vs *values, root *block, slots int) (*block, int) {
-	t := newThreader(vs, root)
+	order := layout(root)
+	if len(order) > maxBlocks {
+		return nil, slots
+	}
+	t := newThreader(vs, order)
 	root = t.thread(root, &facts{ne: t.ne})
 	return search(vs, root, slots)
 }
@@ -41,6 +48,10 @@ const maxTracked = 64
 // and transport protocols each; but long lists of IPv6 addresses have many.
 const maxVisits = 16
 
+// maxBlocks bounds the graphs that are optimised: the walk recurses as deep as
+// the longest way through the program.
+const maxBlocks = 400_000
+
 // threader walks the graph with what is known, and builds another one.
 type threader struct {
 	vs     *values
@@ -61,13 +72,12 @@ type visit struct {
 	to  *block
 }
 
-func newThreader(vs *values, root *block) *threader {
+func newThreader(vs *values, order []*block) *threader {
 	out := newGraph()
 	t := &threader{vs: vs, out: out, reject: out.ret(0), made: map[*block]bool{}, ne: &unequalFacts{vs: vs, tab: map[unequal]int{}}}
-	order := layout(root)
 	t.needs, t.memo, t.preds = make([]needs, len(order)+1), make([][]visit, len(order)+1), waysTo(order)
 	t.budget = 24*len(order) + 10000
-	if root.kind == blockTest {
+	if root := order[0]; root.kind == blockTest {
 		t.first = root.test.a
 	}
 	index := map[*value]int{}
