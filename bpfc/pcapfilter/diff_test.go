@@ -24,7 +24,7 @@ var families = []LinkType{Ethernet, Null, Loop, Raw, IPv4, IPv6, LinuxSLL, Linux
 func TestAgainstTcpdump(t *testing.T) {
 	path := tcpdumpPath(t)
 	seed := uint64(environment("PCAPFILTER_SEED", 1))
-	n := environment("PCAPFILTER_EXPRS", 60)
+	n := environment("PCAPFILTER_EXPRS", 30)
 	only := environment("PCAPFILTER_LINK", -1)
 	end := time.Now().Add(time.Duration(environment("PCAPFILTER_MINUTES", 0)) * time.Minute)
 	for round := seed; ; round++ {

@@ -164,18 +164,23 @@ func (g *gen) checkMax(what string, n, limit uint32) {
 
 // byteTest is "byte OFFSET OP VALUE", relative to the link-layer header.
 func (g *gen) byteTest(n *byteTest) *cond {
-	o := g.linkHdr.plus(n.offset)
+	g.needLinkHdr()
+	b, value := g.load(g.linkHdr.plus(n.offset), 1), g.constant(n.value)
+	if n.offset >= maxOffset {
+		// Not to be mistaken for one of Linux's metadata offsets.
+		b = g.loadAt(g.constant(n.offset), 0, 1)
+	}
 	switch n.op {
 	case '=':
-		return g.cmp(o, 1, n.value)
+		return g.test(bpfc.JmpJEQ, b, value)
 	case '<':
-		return negate(g.cmpGE(o, 1, n.value))
+		return negate(g.test(bpfc.JmpJGE, b, value))
 	case '>':
-		return g.cmpGT(o, 1, n.value)
+		return g.test(bpfc.JmpJGT, b, value)
+	case '|':
+		b = g.alu(bpfc.AluOR, b, value)
+	default:
+		b = g.alu(bpfc.AluAND, b, value)
 	}
-	op := bpfc.AluAND
-	if n.op == '|' {
-		op = bpfc.AluOR
-	}
-	return negate(g.test(bpfc.JmpJEQ, g.alu(op, g.load(o, 1), g.constant(n.value)), g.constant(0)))
+	return negate(g.test(bpfc.JmpJEQ, b, g.constant(0)))
 }

@@ -95,6 +95,16 @@ func compare(path string, lt LinkType, expr string) (*verdicts, error) {
 			return nil, fmt.Errorf("%s program: %v", p.name, err)
 		}
 	}
+	if !strings.Contains(expr, "protochain") {
+		for _, prog := range [][]bpf.RawInstruction{plain, opt} {
+			if len(prog) > 4096 {
+				continue
+			}
+			if _, err := bpfc.Check(prog, bpfc.Linux, bpfc.WithAux(bpfc.AuxAll)); err != nil {
+				return nil, fmt.Errorf("not for the kernel: %v", err)
+			}
+		}
+	}
 	return v, nil
 }
 

@@ -367,6 +367,7 @@ const (
 // inbound and outbound: where the header says, else what the Linux kernel knows,
 // which a program that does not run there takes for out of the packet.
 func (g *gen) inbound(in bool) *cond {
+	g.needLinkHdr() // as libpcap does, for a radio header to be there
 	var out *cond
 	switch g.dlt {
 	case 8: // SLIP: a byte of direction, 0 received
@@ -390,6 +391,7 @@ func (g *gen) inbound(in bool) *cond {
 }
 
 func (g *gen) ifindex(n uint32) *cond {
+	g.needLinkHdr()
 	if g.dlt == 276 {
 		return g.cmp(g.linkHdr.plus(4), 4, n)
 	}
