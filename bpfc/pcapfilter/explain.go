@@ -1,7 +1,9 @@
 package pcapfilter
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -21,7 +23,7 @@ type Part struct {
 	Column int      // where it begins in the expression, from 1, in bytes
 	Words  string   // what it means
 	Test   string   // exactly what is tested, as an expression on link-layer bytes
-	Reads  []string // which bytes of the packet it may read
+	Reads  []string // which bytes of the packet it may read, the first being byte 0
 }
 
 // Explain says what each primitive of an expression implies and which bytes it
@@ -97,12 +99,16 @@ func (x *Explanation) group(g *gen, expr string, n node) string {
 	words := g.words(n)
 	c := g.cond(n)
 	p := Part{Text: text, Column: at.pos + 1, Words: words, Test: c.String()}
-	reads := map[*value]bool{}
-	c.loads(reads)
-	for v := range reads {
-		p.Reads = append(p.Reads, v.String())
+	loads := map[*value]bool{}
+	c.loads(loads)
+	values := slices.SortedFunc(maps.Keys(loads), func(a, b *value) int {
+		return cmp.Or(cmp.Compare(a.placeOrder(), b.placeOrder()), cmp.Compare(a.k, b.k), cmp.Compare(a.size, b.size))
+	})
+	for _, v := range values {
+		if r := v.place(); !slices.Contains(p.Reads, r) {
+			p.Reads = append(p.Reads, r)
+		}
 	}
-	slices.Sort(p.Reads)
 	x.Parts = append(x.Parts, p)
 	return text
 }

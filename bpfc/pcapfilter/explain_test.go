@@ -11,7 +11,7 @@ func TestExplain(t *testing.T) {
 		contains       []string
 	}{
 		{"tcp or udp and port 53 or 54", "(((tcp or udp) and port 53) or port 54)",
-			[]string{"TCP, UDP or SCTP with source or destination port 53", "packet[12:2]", "4*(packet[14] & 15)"}},
+			[]string{"TCP, UDP or SCTP with source or destination port 53", "packet[12:2]", "reads bytes 12-13, byte 14, byte 20, bytes 20-21", "2 bytes at 4*(packet[14] & 15) + 16"}},
 		{"host 10.0.0.1 and not (net 10.0.0.0/8 or ip6)", "(host 10.0.0.1 and not (net 10.0.0.0/8 or ip6))",
 			[]string{"packet[26:4] = 0xa000001", "(packet[30:4] & 0xff000000)", "packet[12:2] = 0x86dd"}},
 		{"vlan 5 and ip", "(vlan 5 and ip)", []string{"packet[16:2] = 0x800", "four bytes further on"}},

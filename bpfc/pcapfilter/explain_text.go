@@ -94,6 +94,37 @@ func (t test) text(inverted bool) string {
 	return fmt.Sprintf("%v %s %v", t.a, sign[t.cmp][i], t.b)
 }
 
+// place says which bytes a load reads.
+func (v *value) place() string {
+	n := uint32(max(v.size, 1))
+	switch {
+	case v.op == opChain:
+		return "the headers of the chain"
+	case v.k >= skfAdOff && v.a == nil:
+		return fmt.Sprintf("metadata of the capture (%d)", v.k-skfAdOff)
+	case v.a == nil && n == 1:
+		return fmt.Sprintf("byte %d", v.k)
+	case v.a == nil:
+		return fmt.Sprintf("bytes %d-%d", v.k, v.k+n-1)
+	case n == 1:
+		return fmt.Sprintf("the byte at %v + %d", v.a, v.k)
+	}
+	return fmt.Sprintf("%d bytes at %v + %d", n, v.a, v.k)
+}
+
+// placeOrder sorts places: fixed ones first, then those to be computed.
+func (v *value) placeOrder() int {
+	switch {
+	case v.op == opChain:
+		return 3
+	case v.a != nil:
+		return 2
+	case v.k >= skfAdOff:
+		return 1
+	}
+	return 0
+}
+
 // loads collects what a condition reads of the packet.
 func (c *cond) loads(into map[*value]bool) {
 	for _, s := range c.sets {
