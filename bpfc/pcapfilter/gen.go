@@ -64,11 +64,12 @@ func (g *gen) payload() offset {
 	return g.linkPay
 }
 
-// newSlot takes a scratch word for an offset.
-func (g *gen) newSlot() int {
+// newSlot takes a scratch word for an offset that will never be above limit.
+func (g *gen) newSlot(limit uint32) int {
 	if g.slots == scratchWords {
 		g.fail("too many registers needed to evaluate expression")
 	}
+	g.slotMax(g.slots, limit)
 	g.slots++
 	return g.slots - 1
 }

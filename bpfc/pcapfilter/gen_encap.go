@@ -38,7 +38,7 @@ func (g *gen) vlanInPacket(n *plain) *cond {
 // out: the tag is in the metadata, or, of interfaces that do not do that, still
 // in the packet. How far the payload moves is only known then.
 func (g *gen) vlanLive(n *plain) *cond {
-	typ, pay := g.newSlot(), g.newSlot()
+	typ, pay := g.newSlot(g.linkType.k+4), g.newSlot(g.linkPay.k+4)
 	move := func(by uint32) *cond {
 		return &cond{kind: condAssign, sets: []assign{
 			{typ, g.constant(g.linkType.k + by)}, {pay, g.constant(g.linkPay.k + by)}}}
@@ -172,8 +172,12 @@ func (g *gen) vxlan(n *plain) *cond {
 
 func assigns(sets ...assign) *cond { return &cond{kind: condAssign, sets: sets} }
 
+// newTunnelSlots takes scratch words for the places in a tunnel: behind headers
+// of IP and UDP, up to 260 bytes of Geneve, and Ethernet.
 func (g *gen) newTunnelSlots() (pay, typ, hdr int) {
-	return g.newSlot(), g.newSlot(), g.newSlot()
+	const most = 60 + udpLen + 260 + etherLen
+	at := g.sum(g.constant(0), g.net(most))
+	return g.newSlot(at.max), g.newSlot(at.max), g.newSlot(at.max)
 }
 
 func (g *gen) enterTunnel(pay, typ, hdr int) {

@@ -33,9 +33,9 @@ const (
 
 func prepareWLAN(*gen) {}
 
-// headerAfter makes v the place of the 802.11 header.
-func (g *gen) headerAfter(v *value) {
-	slot := g.newSlot()
+// headerAfter makes v the place of the 802.11 header, which is not above limit.
+func (g *gen) headerAfter(v *value, limit uint32) {
+	slot := g.newSlot(limit)
 	g.prologue = append(g.prologue, assigns(assign{slot, v}))
 	g.linkHdr = offset{variable: true, slot: slot}
 }
@@ -47,22 +47,22 @@ func (g *gen) littleEndian16(k uint32) *value {
 }
 
 // prepareRadiotap: the length of a radiotap header is in its bytes 2 and 3.
-func prepareRadiotap(g *gen) { g.headerAfter(g.littleEndian16(2)) }
+func prepareRadiotap(g *gen) { g.headerAfter(g.littleEndian16(2), 0xffff) }
 
 // prepareAVS: the length of an AVS header is in its bytes 4 to 7.
-func prepareAVS(g *gen) { g.headerAfter(g.load(offset{k: 4}, 4)) }
+func prepareAVS(g *gen) { g.headerAfter(g.load(offset{k: 4}, 4), 0xffffffff) }
 
 // preparePrism: a PRISM header has 144 bytes, but drivers that could do both put
 // AVS headers into captures of this link type, too.
 func preparePrism(g *gen) {
 	const avsMask, avsMagic, prismLen = 0xfffff000, 0x80211000, 144
-	g.headerAfter(g.constant(prismLen))
+	g.headerAfter(g.constant(prismLen), 0xffffffff)
 	avs := and(g.cmpMask(offset{}, 4, avsMagic, avsMask), assigns(assign{g.linkHdr.slot, g.load(offset{k: 4}, 4)}))
 	g.prologue = append(g.prologue, or(avs, g.yes()))
 }
 
 // preparePPI: the length of a PPI header is in its bytes 2 and 3.
-func preparePPI(g *gen) { g.headerAfter(g.littleEndian16(2)) }
+func preparePPI(g *gen) { g.headerAfter(g.littleEndian16(2), 0xffff) }
 
 // ppiCheck: only packets with an 802.11 header behind that of PPI are looked at
 // at all.
@@ -75,12 +75,12 @@ func (g *gen) ppiCheck() *cond {
 // of service, and where radiotap says so a filling up to the next four. An
 // 802.11 header with four addresses is not provided for, as in libpcap.
 func (g *gen) prepareWLANPayload() {
-	slot := g.newSlot()
-	pay := g.slot(slot)
 	hdr := g.constant(g.linkHdr.k)
 	if g.linkHdr.variable {
 		hdr = g.slot(g.linkHdr.slot)
 	}
+	slot := g.newSlot(unlessOver(uint64(hdr.max) + wlanLen + 2 + 3))
+	pay := g.slot(slot)
 	set := func(v *value) *cond { return assigns(assign{slot, v}) }
 	plus := func(v *value, k uint32) *value { return g.alu(bpfc.AluADD, v, g.constant(k)) }
 

@@ -191,6 +191,9 @@ func (f *facts) reached(index *value, k, size uint32) *facts {
 		c.length = k + size
 		return &c
 	}
+	if uint64(index.max)+uint64(k+size) >= 1<<32 {
+		return f // Linux lets the sum wrap: it may have read elsewhere
+	}
 	i, ok := slices.BinarySearchFunc(f.at, index.id, func(a indexFact, id int) int { return a.index.id - id })
 	c.at = slices.Clone(f.at)
 	if ok {

@@ -1,6 +1,11 @@
 package pcapfilter
 
-import "github.com/bpfjit/bpfjit/bpfc"
+import (
+	"math"
+	"math/bits"
+
+	"github.com/bpfjit/bpfjit/bpfc"
+)
 
 // valueOp says what a value is made of.
 type valueOp uint8
@@ -104,6 +109,16 @@ func (vs *values) derive(v *value) {
 			v.max = v.a.max
 		case bpfc.AluAND:
 			v.max = min(v.a.max, v.b.max)
+		case bpfc.AluADD:
+			v.max = unlessOver(uint64(v.a.max) + uint64(v.b.max))
+		case bpfc.AluMUL:
+			v.max = unlessOver(uint64(v.a.max) * uint64(v.b.max))
+		case bpfc.AluOR, bpfc.AluXOR:
+			v.max = uint32(1<<bits.Len32(v.a.max|v.b.max) - 1)
+		case bpfc.AluLSH:
+			if v.immediate() {
+				v.max = unlessOver(uint64(v.a.max) << v.b.k)
+			}
 		case bpfc.AluRSH:
 			v.max = v.a.max
 			if v.immediate() {
@@ -111,6 +126,14 @@ func (vs *values) derive(v *value) {
 			}
 		}
 	}
+}
+
+// unlessOver is v, or the largest number if v does not fit and wraps.
+func unlessOver(v uint64) uint32 {
+	if v > math.MaxUint32 {
+		return math.MaxUint32
+	}
+	return uint32(v)
 }
 
 // deriveCost says what emit will need for v, as valueCode does it.
