@@ -73,7 +73,7 @@ func (g *gen) port(q qualifiers, num int, lo, hi uint32) *cond {
 // namedPort finds a service: its number and the protocol that has it, or
 // anyPortProto where TCP and UDP agree. A decimal number is a service too.
 func (g *gen) namedPort(name string) (port uint32, num int, ok bool) {
-	if span1(name, isDigit) == len(name) {
+	if runLen(name, isDigit) == len(name) {
 		v, err := strconv.ParseUint(name, 10, 16)
 		return uint32(v), anyPortProto, err == nil
 	}

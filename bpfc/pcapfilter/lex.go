@@ -113,13 +113,13 @@ func scanOther(s string) (token, *fault) {
 		return token{kind: k, span: span{0, n}, text: s[:n]}, nil
 	}
 	if s[0] == '\\' {
-		n := 1 + span1(s[1:], func(c byte) bool { return strings.IndexByte(" !()\n\t", c) < 0 })
+		n := 1 + runLen(s[1:], func(c byte) bool { return strings.IndexByte(" !()\n\t", c) < 0 })
 		if n > 1 {
 			return token{kind: tName, span: span{0, n}, text: s[1:n]}, nil
 		}
 	}
 	if s[0] == '$' {
-		if n := span1(s[1:], isHex); n == 1 || n == 2 {
+		if n := runLen(s[1:], isHex); n == 1 || n == 2 {
 			return tok(tARCnet, 1+n)
 		}
 	}
@@ -145,7 +145,7 @@ func scanOther(s string) (token, *fault) {
 	}
 	// A run of characters of which none may start or end a token is refused as
 	// a whole, even if it begins with an operator: "+*" is not "+" and "*".
-	if n := span1(s, func(c byte) bool {
+	if n := runLen(s, func(c byte) bool {
 		return !isWord(c) && strings.IndexByte(" []\t\n-_.!<>()&|=", c) < 0
 	}); n > 1 || n == 1 && strings.IndexByte("+*/:%^", s[0]) < 0 {
 		return token{span: span{0, n}}, faultf(span{}, "illegal token: %s", quote(s[:n]))
@@ -166,8 +166,8 @@ func isWord(c byte) bool {
 	return isDigit(c) || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// span1 is the length of the run of bytes at the start of s that have property f.
-func span1(s string, f func(byte) bool) int {
+// runLen is the length of the run of bytes at the start of s that have property f.
+func runLen(s string, f func(byte) bool) int {
 	n := 0
 	for n < len(s) && f(s[n]) {
 		n++
@@ -181,7 +181,7 @@ func wordLen(s string) int {
 	if s == "" || !isWord(s[0]) {
 		return 0
 	}
-	n := span1(s, func(c byte) bool { return isWord(c) || c == '.' || c == '-' || c == '_' })
+	n := runLen(s, func(c byte) bool { return isWord(c) || c == '.' || c == '-' || c == '_' })
 	for s[n-1] == '-' || s[n-1] == '_' {
 		n--
 	}
@@ -191,9 +191,9 @@ func wordLen(s string) int {
 // numberLen is the length of a decimal, octal or hexadecimal number.
 func numberLen(s string) int {
 	if len(s) > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X') && isHex(s[2]) {
-		return 2 + span1(s[2:], isHex)
+		return 2 + runLen(s[2:], isHex)
 	}
-	return span1(s, isDigit)
+	return runLen(s, isDigit)
 }
 
 // dottedLen is the length of one to four numbers with dots between them.
@@ -226,7 +226,7 @@ func macLen(s string) int {
 			best = max(best, groups(s, sep, 6, 1, 2))
 		}
 		best = max(best, groups(s, '.', 3, 4, 4))
-		if len(s) >= 12 && span1(s[:12], isHex) == 12 {
+		if len(s) >= 12 && runLen(s[:12], isHex) == 12 {
 			best = max(best, 12)
 		}
 	}
@@ -244,7 +244,7 @@ func groups(s string, sep byte, count, lo, hi int) int {
 			}
 			n++
 		}
-		d := span1(s[n:min(len(s), n+hi)], isHex)
+		d := runLen(s[n:min(len(s), n+hi)], isHex)
 		if d < lo {
 			return 0
 		}
@@ -258,8 +258,8 @@ func groups(s string, sep byte, count, lo, hi int) int {
 func brokenMACLen(s string) int {
 	n := 0
 	for parts := 0; ; parts++ {
-		d := span1(s[n:min(len(s), n+2)], isHex)
-		c := span1(s[n+d:], func(c byte) bool { return c == ':' })
+		d := runLen(s[n:min(len(s), n+2)], isHex)
+		c := runLen(s[n+d:], func(c byte) bool { return c == ':' })
 		if d == 0 || c == 0 {
 			if parts < 2 {
 				return 0
@@ -273,7 +273,7 @@ func brokenMACLen(s string) int {
 // ipv6Len is the length of the longest IPv6 address at the start of s.
 func ipv6Len(s string) int {
 	const longest = len("0000:0000:0000:0000:0000:0000:255.255.255.255")
-	n := span1(s[:min(len(s), longest)], func(c byte) bool { return isHex(c) || c == ':' || c == '.' })
+	n := runLen(s[:min(len(s), longest)], func(c byte) bool { return isHex(c) || c == ':' || c == '.' })
 	if strings.Count(s[:n], ":") < 2 {
 		return 0
 	}

@@ -180,13 +180,23 @@ func (s *searcher) build(p *part) *block {
 
 // tests tells whether a block loads v to test it, or some of its bits.
 func tests(b *block, v *value) bool {
-	return b.kind == blockTest && (b.test.a == v || b.test.a.op == opALU && b.test.a.a == v)
+	return b.kind == blockTest && (b.test.a == v || b.test.a.op == opALU && b.test.a.a == v || v.op == opALU && b.test.a == v.a)
 }
 
 // join makes a test, unless it makes no difference.
 func (s *searcher) join(x test, jt, jf *block, safe bool) *block {
 	if jt == jf && (safe || jt.kind == blockRet && jt.ret == 0) {
 		return jt
+	}
+	// Bits that are all clear, and a bit that is set, have their own test.
+	if a := x.a; x.cmp == bpfc.JmpJEQ && x.b.op == opConst && a.op == opALU && a.alu == bpfc.AluAND && a.b.op == opConst {
+		bit := test{bpfc.JmpJSET, a.a, a.b}
+		switch k := x.b.k; {
+		case k == 0:
+			return s.gr.branch(bit, jf, jt)
+		case k == a.b.k && k&(k-1) == 0:
+			return s.gr.branch(bit, jt, jf)
+		}
 	}
 	return s.gr.branch(x, jt, jf)
 }
