@@ -40,7 +40,7 @@ func (r *rates) line(now counts, done float64) {
 		return
 	}
 	packets := now.packets - r.before.packets
-	s := fmt.Sprintf("%d packets, %d matched, %s packets/s, %sbit/s",
+	s := fmt.Sprintf("%d packets, %d matched, %spackets/s, %sbit/s",
 		now.packets, now.matched, short(float64(packets)/secs), short(float64(now.bytes-r.before.bytes)*8/secs))
 	if dropped := now.drops - r.before.drops; dropped > 0 {
 		s += fmt.Sprintf(", %.2f%% dropped", 100*float64(dropped)/float64(dropped+uint64(packets)))
@@ -65,18 +65,17 @@ func (r *rates) clear() {
 	}
 }
 
-// short writes a number with three digits and a prefix.
+// short writes a number of up to three digits, a blank and the unit's prefix.
 func short(v float64) string {
-	for _, unit := range []string{"", "k", "M", "G", "T"} {
-		if v < 1000 {
-			if v < 100 && unit != "" {
-				return fmt.Sprintf("%.1f %s", v, unit)
-			}
-			return fmt.Sprintf("%.0f %s", v, unit)
-		}
+	units := []string{"", "k", "M", "G", "T", "P"}
+	unit := 0
+	for ; v >= 999.5 && unit < len(units)-1; unit++ {
 		v /= 1000
 	}
-	return fmt.Sprintf("%.0f P", v)
+	if v < 99.95 && unit > 0 {
+		return fmt.Sprintf("%.1f %s", v, units[unit])
+	}
+	return fmt.Sprintf("%.0f %s", v, units[unit])
 }
 
 // printFlows prints an interval of -flows.
