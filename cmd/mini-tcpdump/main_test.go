@@ -473,29 +473,6 @@ func TestFlows(t *testing.T) {
 	}
 }
 
-// TestMemory: the most memory that reading takes does not grow with the file.
-func TestMemory(t *testing.T) {
-	small, large := writeMix(t, 5_000, capture.WriterOptions{}), writeMix(t, 200_000, capture.WriterOptions{})
-	for _, args := range []string{"-w /dev/null tcp", "-w /dev/null -flows 1s -s 80"} {
-		most := func(in string) int64 {
-			cmd := command(t, append([]string{"-r", in}, strings.Fields(args)...)...)
-			if err := cmd.Run(); err != nil {
-				t.Fatal(err)
-			}
-			usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-			if !ok {
-				t.Skip("this system does not tell how much memory a process took")
-			}
-			return usage.Maxrss
-		}
-		a, b := most(small), most(large)
-		t.Logf("%s: %d, %d for 40 times the packets", args, a, b)
-		if b > a+a/2 {
-			t.Errorf("%s: %d for 5000 packets, %d for 200000", args, a, b)
-		}
-	}
-}
-
 // TestRates: a line of progress is written over, and goes in the end.
 func TestRates(t *testing.T) {
 	for _, progress := range []bool{false, true} {
