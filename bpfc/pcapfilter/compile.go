@@ -74,20 +74,20 @@ func Compile(expr string, opts Options) (prog []bpf.RawInstruction, err error) {
 		return gr.lower(c, accept, reject)
 	}
 	if opts.Plain {
-		return emit(g.values, graph(), g.slots), nil
+		return emit(g.values, graph(), g.slots, true), nil
 	}
 	root, slots := optimise(g.values, graph(), g.slots)
 	if root == nil {
-		return emit(g.values, graph(), g.slots), nil
+		return emit(g.values, graph(), g.slots, false), nil
 	}
 	if opts.RejectNothingMatches && root.kind == blockRet && root.ret == 0 {
 		return nil, locate(expr, faultf(span{0, len(expr)}, "expression rejects all packets"))
 	}
-	prog = emit(g.values, root, slots)
+	prog = emit(g.values, root, slots, false)
 	if len(prog) > alwaysSmall {
 		// What is known on different ways is worked out separately, which can
 		// make a program longer.
-		if plain := emit(g.values, graph(), g.slots); len(plain) < len(prog) {
+		if plain := emit(g.values, graph(), g.slots, false); len(plain) < len(prog) {
 			return plain, nil
 		}
 	}

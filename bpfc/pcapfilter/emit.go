@@ -13,10 +13,10 @@ import (
 const maxJump = 255
 
 // emit turns a graph into a program. slots is how many scratch words hold
-// offsets.
-func emit(vs *values, root *block, slots int) []bpf.RawInstruction {
+// offsets. Unless it is to be plain, blocks use what is in the registers already.
+func emit(vs *values, root *block, slots int, plain bool) []bpf.RawInstruction {
 	order := layout(root)
-	code := blockCodes(vs, order, slots)
+	code := blockCodes(vs, order, slots, plain)
 	if mask := unwritten(order); mask != 0 {
 		zero := []bpf.RawInstruction{{Op: bpfc.LdImm}}
 		for slot := range uint32(scratchWords) {
@@ -108,11 +108,11 @@ func unwritten(order []*block) (mask uint32) {
 
 // blockCodes makes each block's instructions, knowing what all its predecessors
 // leave in the registers.
-func blockCodes(vs *values, order []*block, slots int) [][]bpf.RawInstruction {
+func blockCodes(vs *values, order []*block, slots int, plain bool) [][]bpf.RawInstruction {
 	entry := make([]registers, len(order)+1)
 	reached := make([]bool, len(order)+1)
 	reach := func(to *block, regs registers) {
-		if to == nil {
+		if to == nil || plain {
 			return
 		}
 		if reached[to.id] {

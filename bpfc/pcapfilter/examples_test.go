@@ -36,6 +36,8 @@ var examples = []string{
 	"ether proto \\ip and host sundown", "not host vs and ace", "not host vs and host ace", "not (host vs or ace)",
 	"ip6 protochain 6", "ip6 protochain 44", "ether[0] & 1 != 0", "ip[0] & 0xf != 5", "ip[6:2] & 0x1fff = 0",
 	"vlan 100 && vlan 200", "vlan && vlan 300 && ip", "mpls 100000 && mpls 1024", "mpls && mpls 1024 && host 192.9.200.1",
+	"icmp", "(tcp port 80 and host 169.254.0.4) or icmp", "tcp[tcpflags] & (tcp-syn) != 0", "ip", "tcp port 80", "udp port 53",
+	"host 10.0.0.1", "net 192.168.0.0/16", "vlan and ip", "ip6 and tcp port 443", "portrange 1000-2000 and not host 10.1.2.3",
 	"pppoes 0x27 && ip", "geneve 0xb && ip", "len <= 100", "vxlan 5 && ip", "dst port 513", "port domain",
 }
 

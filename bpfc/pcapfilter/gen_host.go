@@ -92,18 +92,11 @@ func (g *gen) ipv4(n *match) *cond {
 		if n.id.kind != idIPv4 {
 			g.failHint(`"net `+text+`"?`, "Mask syntax for networks only")
 		}
-	case typePort, typePortrange:
-		if n.id.kind != idIPv4 {
-			g.fail("Mask syntax for networks only")
-		}
-		// libpcap takes "port 1.2" for the address it is; only a check of the
-		// protocol stands before that of the number.
-		g.checkPortProto(n.q)
-		g.fail("'%v' qualifier applied to IPv4 address", n.q.typ)
 	case typeGateway:
 		g.fail("'gateway' requires a name")
 	default:
-		g.fail("'%v' qualifier applied to IPv4 address", n.q.typ)
+		with := map[identKind]string{idIPv4Prefix: " and prefix length", idIPv4Mask: " and netmask"}
+		g.fail("'%v' qualifier applied to IPv4 address%s", n.q.typ, with[n.id.kind])
 	}
 	return g.hostNumber(n.q, addr, mask)
 }

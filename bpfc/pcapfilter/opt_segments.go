@@ -166,7 +166,7 @@ func sequence(p *part) (chain []*part) {
 func (s *searcher) buildShared(p *part, sh *sharedSearch) *block {
 	chain := sequence(p)
 	if sh.block == nil {
-		if s.slots+len(chain)+4 > scratchWords {
+		if s.slots+len(chain)+s.vs.spills+1 > scratchWords { // one more for a test of two values
 			return s.branch(p.v, p.list, p.n, s.build(p.def))
 		}
 		for range chain {

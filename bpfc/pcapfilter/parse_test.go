@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/bpfjit/bpfjit/bpfc"
 )
 
 // TestErrors checks place, message and hint of what is refused.
@@ -168,7 +170,7 @@ func FuzzCompile(f *testing.F) {
 		opts := Options{LinkType: LinkType(link)}
 		optimised, err := Compile(expr, opts)
 		opts.Plain = true
-		_, plainErr := Compile(expr, opts)
+		plain, plainErr := Compile(expr, opts)
 		if (err == nil) != (plainErr == nil) {
 			t.Fatalf("optimised: %v, plain: %v", err, plainErr)
 		}
@@ -180,8 +182,19 @@ func FuzzCompile(f *testing.F) {
 			_ = e.Caret()
 			return
 		}
-		if len(optimised) == 0 {
-			t.Fatal("no program")
+		a, err := bpfc.NewInterpreter(optimised, bpfc.Libpcap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := bpfc.NewInterpreter(plain, bpfc.Libpcap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, p := range synthesise(opts.LinkType) {
+			p.data = p.data[:len(p.data)-i%len(p.data)]
+			if got, want := a.Run(p.data, p.wire, nil), b.Run(p.data, p.wire, nil); got != want {
+				t.Fatalf("optimised %d, plain %d on %x", got, want, p.data)
+			}
 		}
 		if _, err := Explain(expr, opts); err != nil {
 			t.Fatalf("compiles, but: %v", err)

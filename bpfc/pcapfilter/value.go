@@ -49,7 +49,8 @@ type chain struct {
 
 // values makes every value once.
 type values struct {
-	tab map[valueKey]*value
+	tab    map[valueKey]*value
+	spills int // the most scratch words any of them needs
 }
 
 // valueKey is what equal values agree in.
@@ -156,6 +157,7 @@ func (vs *values) deriveCost(v *value) {
 			v.spills = pairSpills(v.a, v.b)
 		}
 	}
+	vs.spills = max(vs.spills, v.spills)
 }
 
 // pairSpills is how many scratch words it takes to have a in the accumulator and
