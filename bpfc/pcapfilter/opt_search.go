@@ -180,7 +180,14 @@ func (s *searcher) build(p *part) *block {
 
 // tests tells whether a block loads v to test it, or some of its bits.
 func tests(b *block, v *value) bool {
-	return b.kind == blockTest && (b.test.a == v || b.test.a.op == opALU && b.test.a.a == v || v.op == opALU && b.test.a == v.a)
+	if v.op == opALU && v.b.op == opConst {
+		v = v.a
+	}
+	if b.kind != blockTest {
+		return false
+	}
+	a := b.test.a
+	return a == v || a.op == opALU && a.a == v
 }
 
 // join makes a test, unless it makes no difference.
