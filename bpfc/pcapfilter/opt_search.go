@@ -180,7 +180,7 @@ func (s *searcher) build(p *part) *block {
 
 // tests tells whether a block loads v to test it, or some of its bits.
 func tests(b *block, v *value) bool {
-	if v.op == opALU && v.b.op == opConst {
+	if v.op == opALU && v.immediate() {
 		v = v.a
 	}
 	if b.kind != blockTest {
