@@ -65,8 +65,10 @@ func Compile(expr string, opts Options) (prog []bpf.RawInstruction, err error) {
 		c = g.cond(n)
 		c = and(append(g.beforeAll(), c)...)
 	}
+	tests := 0
 	graph := func() *block {
 		gr := newGraph()
+		defer func() { tests = gr.tests }()
 		accept, reject := gr.ret(snap), gr.ret(0)
 		if c == nil {
 			return accept
@@ -84,19 +86,16 @@ func Compile(expr string, opts Options) (prog []bpf.RawInstruction, err error) {
 		return nil, locate(expr, faultf(span{0, len(expr)}, "expression rejects all packets"))
 	}
 	prog = emit(g.values, root, slots, false)
-	if len(prog) > alwaysSmall {
+	if len(prog) > tests {
 		// What is known on different ways is worked out separately, which can
-		// make a program longer.
+		// make a program longer. The plain one has at least one instruction for
+		// each test.
 		if plain := emit(g.values, graph(), g.slots, false); len(plain) < len(prog) {
 			return plain, nil
 		}
 	}
 	return prog, nil
 }
-
-// alwaysSmall is how long a program has to be for Compile to ask whether the
-// plain one is shorter.
-const alwaysSmall = 100
 
 // beforeAll is what the program does before the expression's first test.
 func (g *gen) beforeAll() []*cond {

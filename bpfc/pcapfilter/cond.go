@@ -129,7 +129,8 @@ const (
 
 // graph makes blocks. Equal blocks are the same one.
 type graph struct {
-	tab map[blockKey]*block
+	tab   map[blockKey]*block
+	tests int // how many lower made
 }
 
 type blockKey struct {
@@ -183,6 +184,7 @@ func (gr *graph) lower(c *cond, t, f *block) *block {
 		case condAssign:
 			return gr.assign(c.sets, t)
 		default:
+			gr.tests++
 			if x := c.test; x.a.op != opConst || x.b.op != opConst {
 				return &block{kind: blockTest, test: x, jt: t, jf: f} // equal ones are rare here
 			}
