@@ -108,7 +108,7 @@ func (g *gen) index(n *arLoad) number {
 	}
 	switch p := n.proto; p {
 	case protoRadio:
-		if !g.outer.radio {
+		if !g.lt.radio {
 			g.failHint("it is in 802.11 captures with a radiotap, AVS or PRISM header", "radio information not present in capture")
 		}
 		return number{g.loadAt(x.v, 0, size), x.guard}
