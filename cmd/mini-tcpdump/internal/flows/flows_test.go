@@ -118,7 +118,7 @@ func TestExact(t *testing.T) {
 		want[f] = sum
 	}
 	var rep Report
-	w := New(Options{Flows: 1 << 20, Top: 1 << 20, Interval: time.Hour, Report: func(r *Report) {
+	w := New(Options{Flows: 1 << 17, Top: 1 << 17, Interval: time.Hour, Report: func(r *Report) {
 		rep = *r
 		rep.Top = slices.Clone(r.Top)
 	}})
@@ -193,7 +193,7 @@ func TestHostile(t *testing.T) {
 	w := New(Options{Alarm: 1})
 	pkts := traffic.New(6).Mix(100)
 	links := []capture.LinkType{capture.LinkEthernet, capture.LinkRaw, capture.LinkLinuxSLL, capture.LinkLinuxSLL2, capture.LinkNull, 77}
-	for range 100_000 {
+	for range 50_000 {
 		data := slices.Clone(pkts[r.IntN(len(pkts))].Data)
 		data = data[:r.IntN(min(100, len(data))):min(100, len(data))]
 		link := links[r.IntN(len(links))]

@@ -105,7 +105,11 @@ func TestHostile(t *testing.T) {
 	p := New(Options{Link: true, Dump: HexTextLink})
 	q := New(Options{Dump: HexText})
 	var line []byte
-	for range 200_000 {
+	rounds := 200_000
+	if testing.Short() {
+		rounds /= 10
+	}
+	for range rounds {
 		pkt := pkts[r.IntN(len(pkts))]
 		data := bytes.Clone(pkt.Data[:r.IntN(min(len(pkt.Data), 120)+1)])
 		link := links[r.IntN(len(links))]
