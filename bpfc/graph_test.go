@@ -113,6 +113,10 @@ func TestPatterns(t *testing.T) {
 		{"division by a power of two", "ldb [0]\ndiv #8\nret a", "rsh v2, 0x3", "div"},
 		{"an impossible offset rejects", "ldb [4]\njeq #1, y, n\ny: ld [0xfffffffe]\nret #1\nn: ret #0", "ret 0x0", "load"},
 		{"a list becomes a search", "ldh [0]\njeq #1,y,a\na: jeq #2,y,b\nb: jeq #3,y,c\nc: jeq #4,y,n\ny: ret #1\nn: ret #0", "switch", "test"},
+		{"a search tree is a search", "ld [0]\njge #50,h,l\nl: jeq #3,y,a\na: jeq #9,y,n\nh: jgt #70,i,m\nm: jeq #60,y,b\nb: jeq #70,y,n\ni: jeq #100,y,n\ny: ret #1\nn: ret #0",
+			"switch v2, 0x3000000: b1, 0x9000000: b1, 0x3c000000: b1, 0x46000000: b1, 0x64000000: b1, else: b2", "test"},
+		{"ranges are not", "ld [0]\njge #50,h,l\nl: jge #40,n,y\nh: jgt #70,i,m\nm: jeq #60,y,n\ni: jge #100,y,n\ny: ret #1\nn: ret #0",
+			"test", "switch"},
 		{"a range is one test", "ldh [0]\njge #1000,h,n\nh: jgt #2000,n,y\ny: ret #1\nn: ret #0", "add v2, 0xfffffc18|test gt v|, 0x3e8", "test ge"},
 		{"a list of hosts becomes two", hosts(50), "switch v", "test eq v2, 0x608"},
 	} {

@@ -15,6 +15,7 @@ var passes = []pass{
 	{"merge", mergeValues},
 	{"guards", hoistGuards},
 	{"returns", joinReturns},
+	{"searches", joinSearches},
 	{"chains", joinChains},
 	{"ranges", joinRanges},
 	{"order", nativeOrder},

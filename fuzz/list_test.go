@@ -2,16 +2,19 @@ package fuzz
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
 	"golang.org/x/net/bpf"
 
 	"github.com/bpfjit/bpfjit/bpfc"
+	"github.com/bpfjit/bpfjit/bpfc/pcapfilter"
 )
 
 // TestLists compares the engines on lists of hosts, as libpcap writes them
-// without its optimiser: for IPv4, source and destination of each in turn.
+// without its optimiser (for IPv4, source and destination of each in turn) and
+// as pcapfilter does (two search trees).
 func TestLists(t *testing.T) {
 	r := rand.New(rand.NewPCG(*seed, 7))
 	fence, err := NewFence(4096)
@@ -25,7 +28,17 @@ func TestLists(t *testing.T) {
 			hosts[i] = 10<<24 | r.Uint32N(1<<14)
 		}
 		hosts[r.IntN(n)] = 0
-		s := Subject{Prog: hostList(hosts)}
+		expr := ""
+		for i, host := range hosts {
+			if i > 0 {
+				expr += " or "
+			}
+			expr += fmt.Sprintf("ip host %d.%d.%d.%d", host>>24, host>>16&255, host>>8&255, host&255)
+		}
+		searched, err := pcapfilter.Compile(expr, pcapfilter.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		var packets []Packet
 		for range 300 {
 			data := make([]byte, 14+r.IntN(30))
@@ -41,8 +54,10 @@ func TestLists(t *testing.T) {
 			}
 			packets = append(packets, Packet{Data: data, WireLen: len(data)})
 		}
-		if err := s.Compare(packets, fence); err != nil {
-			t.Errorf("%d hosts: %v", n, err)
+		for _, prog := range [][]bpf.RawInstruction{hostList(hosts), searched} {
+			if err := (Subject{Prog: prog}).Compare(packets, fence); err != nil {
+				t.Errorf("%d hosts: %v", n, err)
+			}
 		}
 	}
 }
