@@ -8,6 +8,7 @@ import (
 
 	"github.com/bpfjit/bpfjit/bpfc/bpfasm"
 	"github.com/bpfjit/bpfjit/capture"
+	"github.com/bpfjit/bpfjit/capture/zstdread"
 )
 
 // listFilter prints the program, or its machine code, for what -y says or the
@@ -22,7 +23,7 @@ func (t *tool) listFilter() error {
 			return err
 		}
 		defer r.closeInput()
-		c, err := capture.NewReader(in)
+		c, err := capture.NewReader(in, zstdread.Option())
 		if err != nil {
 			return r.readError(err)
 		}

@@ -78,8 +78,28 @@ func (t *tool) captureLive(ctx context.Context) error {
 		l.workers = append(l.workers, w)
 	}
 	fmt.Fprintf(t.stderr, "listening on %s, link type %v, %s\n", t.iface, l.judge.link, l.how())
-	err = l.sink.finish(l.run(ctx))
-	return errors.Join(err, l.summary())
+	err = l.run(ctx)
+	stats, statErr := l.ringStats()
+	file := stats.Stats()
+	file.Accepted = uint64(l.sink.matched)
+	if endErr := l.sink.out.stats(file); err == nil {
+		err = endErr
+	}
+	err = l.sink.finish(err)
+	l.summary(stats)
+	return errors.Join(err, statErr)
+}
+
+// ringStats is what all rings count together.
+func (l *live) ringStats() (sum capture.RingStats, err error) {
+	for _, w := range l.workers {
+		s, statErr := w.ring.Stats()
+		err = errors.Join(err, statErr)
+		sum.Received += s.Received
+		sum.Dropped += s.Dropped
+		sum.Frozen += s.Frozen
+	}
+	return sum, err
 }
 
 // open compiles the filter and opens the rings.
@@ -227,9 +247,9 @@ func (l *live) counts() counts {
 		c.packets += w.captured.Load()
 		c.matched += w.matched.Load()
 		c.bytes += w.bytes.Load()
-		if s, err := w.ring.Stats(); err == nil {
-			c.drops += s.Dropped
-		}
+	}
+	if s, err := l.ringStats(); err == nil {
+		c.drops = s.Dropped
 	}
 	return c
 }
@@ -322,18 +342,11 @@ func (w *worker) different(err error, p *capture.Packet, number int64) error {
 // summary writes what became of all packets. It adds up: those received are
 // captured or left, and with those dropped they are all that there were for the
 // kernel to hand over.
-func (l *live) summary() error {
+func (l *live) summary(s capture.RingStats) {
 	w := l.stderr
 	var captured int64
-	var s capture.RingStats
-	var err error
 	for i, wk := range l.workers {
 		captured += wk.captured.Load()
-		one, statErr := wk.ring.Stats()
-		err = errors.Join(err, statErr)
-		s.Received += one.Received
-		s.Dropped += one.Dropped
-		s.Frozen += one.Frozen
 		if i > 0 && wk.timing != nil {
 			l.workers[0].timing.merge(wk.timing)
 		}
@@ -346,7 +359,6 @@ func (l *live) summary() error {
 		fmt.Fprintf(w, "%d packets not looked at (%s)\n", left, l.whyLeft())
 	}
 	fmt.Fprintf(w, "%d packets received by kernel\n%d packets dropped by kernel\n%d freezes of the ring\n", s.Received, s.Dropped, s.Frozen)
-	return err
 }
 
 func (l *live) whyLeft() string {

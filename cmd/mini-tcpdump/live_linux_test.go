@@ -315,6 +315,24 @@ func packetsOf(t *testing.T, name string) (all [][]byte) {
 	return all
 }
 
+// interfaceOf is the first interface in a capture, after all of it was read.
+func interfaceOf(t *testing.T, name string) capture.Interface {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := capture.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := capture.ReadAll(r); err != nil {
+		t.Fatal(err)
+	}
+	return r.Interfaces()[0]
+}
+
 // TestLiveCount: -c ends a capture, and what came meanwhile is accounted for.
 func TestLiveCount(t *testing.T) {
 	namespace(t)
@@ -345,6 +363,12 @@ func TestLiveThreads(t *testing.T) {
 		}
 		if got := len(packetsOf(t, out)); got != n["packets matched"] || n["packets dropped"] == 0 && got != 3000 {
 			t.Errorf("%s: %d packets written, %v", mode, got, n)
+		}
+		ifc := interfaceOf(t, out)
+		want := capture.Stats{Received: 6000, Dropped: uint64(n["packets dropped"]), Accepted: uint64(n["packets matched"]),
+			Has: capture.HasReceived | capture.HasDropped | capture.HasAccepted}
+		if ifc.Name != traffic.B || ifc.Filter != "udp port 53" || ifc.Stats != want {
+			t.Errorf("%s: the file says %+v", mode, ifc)
 		}
 	}
 }

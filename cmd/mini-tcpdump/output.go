@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/bpfjit/bpfjit/capture"
 )
@@ -143,6 +144,17 @@ func (o *output) put(p *capture.Packet) (err error) {
 		err = o.writer.GatherPacket(p.Meta, p.Data)
 	}
 	if err != nil {
+		return o.error(err)
+	}
+	return nil
+}
+
+// stats puts the counters of a capture that ends. Only pcapng has room for them.
+func (o *output) stats(s capture.Stats) error {
+	if o == nil {
+		return nil
+	}
+	if err := o.writer.WriteStats(0, time.Now().UnixNano(), s); err != nil {
 		return o.error(err)
 	}
 	return nil

@@ -85,7 +85,10 @@ func (s *sink) takeAll(pkts []capture.Packet) error {
 	defer s.mu.Unlock()
 	for i := range pkts {
 		if err := s.take(&pkts[i]); err != nil {
-			return errors.Join(err, s.flush())
+			if flushErr := s.flush(); err == errEnough && flushErr != nil {
+				err = flushErr
+			}
+			return err
 		}
 	}
 	return s.flush()
