@@ -256,7 +256,5 @@ func TestManyJumps(t *testing.T) {
 	if _, _, err := b.Finish(); err != nil {
 		t.Fatal(err)
 	}
-	if d := time.Since(start); d > 5*time.Second {
-		t.Errorf("%d jumps took %v", n, d)
-	}
+	t.Logf("%d jumps in %v", n, time.Since(start))
 }

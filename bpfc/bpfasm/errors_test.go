@@ -157,9 +157,7 @@ func TestLargeInput(t *testing.T) {
 		if _, _, err := Read([]byte(text)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if d := time.Since(start); d > 20*time.Second {
-			t.Errorf("%s: %d lines take %v", name, n, d)
-		}
+		t.Logf("%s: %d lines in %v", name, n, time.Since(start))
 	}
 }
 
