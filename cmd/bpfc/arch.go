@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bpfjit/bpfjit/internal/disasm"
+	"github.com/bpfjit/bpfjit/internal/listing"
 	"github.com/bpfjit/bpfjit/lir"
 	"github.com/bpfjit/bpfjit/lir/amd64"
 )
@@ -15,8 +16,7 @@ type arch struct {
 	name string
 	// compile makes code for the instruction set's baseline.
 	compile func(*lir.Func) (*lir.Code, error)
-	// decode takes the instruction apart that starts at code[at:].
-	decode func(code []byte, at int) disasm.Inst
+	decode  listing.Decoder
 }
 
 var arches = []arch{

@@ -15,6 +15,7 @@ import (
 	"github.com/bpfjit/bpfjit/bpfc"
 	"github.com/bpfjit/bpfjit/bpfc/bpfasm"
 	"github.com/bpfjit/bpfjit/fuzz"
+	"github.com/bpfjit/bpfjit/internal/listing"
 	"github.com/bpfjit/bpfjit/lir"
 	"github.com/bpfjit/bpfjit/lir/amd64"
 )
@@ -100,7 +101,7 @@ func dumped(prog []bpf.RawInstruction, d bpfc.Dialect, ctx []bpfc.Option, level 
 		}
 		var text bytes.Buffer
 		out := newOutput(&text)
-		newListing(&arches[0], prog, fn, code).write(out)
+		listing.Write(out, prog, fn, code, arches[0].decode)
 		out.flush()
 		if err := checkListing(text.String(), prog, code); err != nil {
 			return fmt.Errorf("level %d, %+v: %w", level, feat, err)
