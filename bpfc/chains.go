@@ -6,13 +6,24 @@ package bpfc
 // values, and is sorted by value: `host a or host b or ...` tests source and
 // destination in turn, and becomes one search for each.
 func joinChains(g *Graph) {
+	done := map[*Block]bool{} // in a chain with one target that was looked at
 	for _, b := range g.Blocks {
 		if !b.heads() {
 			continue
 		}
-		if chain := b.chain(sameTarget); len(chain) >= leastCases {
-			g.joinByValue(chain)
-		} else if chain := b.chain(sameValue); len(chain) >= leastCases {
+		if !done[b] {
+			chain := b.chain(sameTarget)
+			for _, c := range chain {
+				done[c] = true // from here on, a chain has nothing more to join
+			}
+			if g.joinByValue(chain) {
+				continue
+			}
+		}
+		if chain := b.chain(sameValue); len(chain) >= leastCases {
+			for _, c := range chain[1:] {
+				moveBody(c.Body, b)
+			}
 			g.join(b, chain)
 			for _, c := range chain[1:] {
 				g.rejectIn(c) // nothing leads to it
@@ -36,7 +47,7 @@ func (b *Block) heads() bool {
 
 // chain is b and the blocks after it, each where the test before fails, that
 // nothing else leads to, that do nothing but compute values and test, and that
-// are alike. As they have no guards, their values may as well be computed in b.
+// are alike. As they have no guards, what they compute may move up to b.
 func (b *Block) chain(alike func(a, b *Block) bool) []*Block {
 	chain := []*Block{b}
 	for {
@@ -72,58 +83,63 @@ func (g *Graph) join(b *Block, tests []*Block) {
 	b.Term, b.B, b.Cases, b.Succs = TermSwitch, nil, cases, succs
 }
 
+// moveBody adds values to a block that has, or comes after, all they read.
+func moveBody(body []*Value, to *Block) {
+	for _, v := range body {
+		v.Block = to
+	}
+	to.Body = append(to.Body, body...)
+}
+
 // joinByValue sorts the tests of a chain with one target by value, in the
-// order in which the values first come, and joins those of each. The new chain
-// is made of the first blocks of the old.
-func (g *Graph) joinByValue(chain []*Block) {
-	head := chain[0]
-	target, end := head.Succs[0], chain[len(chain)-1].Succs[1]
-	tests := map[*Value][]Block{} // copies: the blocks get other tests
-	var values []*Value
-	for _, c := range chain {
-		if tests[c.A] == nil {
-			values = append(values, c.A)
-		}
-		tests[c.A] = append(tests[c.A], *c)
-		if c != head {
-			for _, v := range c.Body {
-				v.Block = head
-			}
-			head.Body = append(head.Body, c.Body...)
-			c.Body = nil
-		}
+// order in which the values first come, and joins those of each; false if no
+// value has enough of them. The new chain is made of the first blocks of the
+// old. What a block computed is computed where its value comes first, or after
+// that: not before the tests that may make it needless.
+func (g *Graph) joinByValue(chain []*Block) bool {
+	tests := map[*Value][]*Block{} // copies: the blocks get other tests
+	old := make([]*Block, len(chain))
+	enough := false
+	for i, c := range chain {
+		t := *c
+		old[i] = &t
+		tests[c.A] = append(tests[c.A], &t)
+		enough = enough || len(tests[c.A]) >= leastCases
+	}
+	if !enough {
+		return false
 	}
 
-	free := chain
-	take := func() *Block {
-		b := free[0]
-		free = free[1:]
-		return b
+	target, end := chain[0].Succs[0], chain[len(chain)-1].Succs[1]
+	for _, c := range chain[1:] {
+		c.Body = nil
 	}
-	var made []*Block
-	for _, v := range values {
-		same := tests[v]
-		if len(same) < leastCases {
-			for _, t := range same {
-				b := take()
-				b.A, b.B, b.Pos = t.A, t.B, t.Pos
-				made = append(made, b)
+	n := 0 // blocks of the new chain
+	var at *Block
+	for i, t := range old {
+		if same := tests[t.A]; same != nil {
+			tests[t.A] = nil
+			at = chain[n]
+			if len(same) >= leastCases {
+				at.A, at.Pos = t.A, t.Pos
+				g.join(at, same)
+				n++
+			} else {
+				for _, t := range same {
+					b := chain[n]
+					b.A, b.B, b.Pos = t.A, t.B, t.Pos
+					n++
+				}
 			}
-			continue
 		}
-		b := take()
-		b.A, b.Pos = v, same[0].Pos
-		from := make([]*Block, len(same))
-		for i := range same {
-			from[i] = &same[i]
+		if i > 0 { // the head keeps what it has
+			moveBody(t.Body, at)
 		}
-		g.join(b, from)
-		made = append(made, b)
 	}
-	for i, b := range made {
+	for i, b := range chain[:n] {
 		next := end
-		if i+1 < len(made) {
-			next = made[i+1]
+		if i+1 < n {
+			next = chain[i+1]
 		}
 		if b.Term == TermSwitch {
 			b.Succs[0] = next
@@ -131,7 +147,8 @@ func (g *Graph) joinByValue(chain []*Block) {
 			b.Succs[0], b.Succs[1] = target, next
 		}
 	}
-	for _, b := range free {
+	for _, b := range chain[n:] {
 		g.rejectIn(b)
 	}
+	return true
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/bpf"
 
@@ -12,7 +13,7 @@ import (
 	"github.com/bpfjit/bpfjit/lir"
 )
 
-// graph is the text of a program's graph after a pass, all blanks single.
+// graph is the text of a program's graph after a pass.
 func graph(t *testing.T, prog []bpf.RawInstruction, d bpfc.Dialect, pass string) string {
 	t.Helper()
 	p, err := bpfc.Check(prog, d, bpfc.WithAux(bpfc.AuxAll))
@@ -117,6 +118,13 @@ func TestPatterns(t *testing.T) {
 			"switch v2, 0x3000000: b1, 0x9000000: b1, 0x3c000000: b1, 0x46000000: b1, 0x64000000: b1, else: b2", "test"},
 		{"ranges are not", "ld [0]\njge #50,h,l\nl: jge #40,n,y\nh: jgt #70,i,m\nm: jeq #60,y,n\ni: jge #100,y,n\ny: ret #1\nn: ret #0",
 			"test", "switch"},
+		{"what is computed between the tests of a list is kept",
+			"ld [60]\nldb [0]\nst M[0]\njeq #1,a,k\nk: ld [4]\nst M[1]\nld M[0]\njeq #2,b,l\nl: jeq #3,c,m\nm: jeq #4,d,e\ne: ld M[1]\nret a\na: ret #1\nb: ret #2\nc: ret #3\nd: ret #4",
+			"switch|load32 [4]", "test"},
+		{"loads are not made before the tests that may make them needless", "ld [60]\nldb [0]\njeq #1,y,a\na: ldb [1]\njeq #2,y,b\nb: ldb [2]\njeq #3,y,c\nc: ldb [3]\njeq #4,y,n\ny: ret #1\nn: ret #0",
+			"load8 [0]\n\ttest|load8 [1]\n\ttest|load8 [2]\n\ttest|load8 [3]\n\ttest", "switch"},
+		{"nor before a search that may", "ld [60]\nldb [0]\njeq #1,y,a\na: jeq #2,y,b\nb: ldb [1]\njeq #2,y,c\nc: ldb [0]\njeq #3,y,d\nd: jeq #4,y,n\ny: ret #1\nn: ret #0",
+			"load8 [0]\n\tswitch|load8 [1]\n\ttest", ""},
 		{"a range is one test", "ldh [0]\njge #1000,h,n\nh: jgt #2000,n,y\ny: ret #1\nn: ret #0", "add v2, 0xfffffc18|test gt v|, 0x3e8", "test ge"},
 		{"a list of hosts becomes two", hosts(50), "switch v", "test eq v2, 0x608"},
 	} {
@@ -137,7 +145,9 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-// Translations stay in proportion to the program, whatever its shape.
+// Translations stay in proportion to the program, whatever its shape, and so
+// does the time they take: any of the larger ones is done in a second or two,
+// and would take minutes if that grew with the square of the size.
 func TestTranslationSize(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -174,8 +184,24 @@ func TestTranslationSize(t *testing.T) {
 			}
 			return append(prog, bpf.RawInstruction{Op: bpfc.RetA})
 		}},
+		{"edges that could pass all of a list", func(n int) []bpf.RawInstruction {
+			prog := []bpf.RawInstruction{{Op: bpfc.LdAbsW, K: 26}}
+			for i := range n - 3 {
+				prog = append(prog, bpf.RawInstruction{Op: bpfc.ClassJMP | bpfc.JmpJEQ, K: uint32(i) * 2654435761, Jt: uint8(min(i%250, n-3-i))})
+			}
+			return append(prog, bpf.RawInstruction{Op: bpfc.RetK, K: 1}, bpf.RawInstruction{Op: bpfc.RetK})
+		}},
+		{"a list of more values than tests of each", func(n int) []bpf.RawInstruction {
+			prog := []bpf.RawInstruction{{Op: bpfc.LdAbsB, K: uint32(n)}} // one check for all
+			for i := range n/3 - 1 {
+				prog = append(prog, bpf.RawInstruction{Op: bpfc.LdAbsB, K: uint32(i / 2)}, bpf.RawInstruction{Op: bpfc.ClassJMP | bpfc.JmpJEQ, K: uint32(i % 200), Jf: 1},
+					bpf.RawInstruction{Op: bpfc.Ja, K: uint32(3 * (n/3 - 2 - i))})
+			}
+			return append(prog, bpf.RawInstruction{Op: bpfc.RetK, K: 1}, bpf.RawInstruction{Op: bpfc.RetK})
+		}},
 	} {
 		for _, n := range []int{1000, 50_000} {
+			start := time.Now()
 			prog := test.prog(n)
 			p, err := bpfc.Check(prog, bpfc.Libpcap)
 			if err != nil {
@@ -187,6 +213,9 @@ func TestTranslationSize(t *testing.T) {
 			}
 			if size := insts(f); size > 8*len(prog) {
 				t.Errorf("%s: %d instructions became %d", test.name, len(prog), size)
+			}
+			if took := time.Since(start); took > 20*time.Second {
+				t.Errorf("%s: %d instructions took %v", test.name, len(prog), took)
 			}
 		}
 	}

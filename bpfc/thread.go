@@ -8,8 +8,13 @@ import "slices"
 //
 // A test is passed by only if its block does nothing else. Then no value of a
 // passed block is read beyond it, and what dominated its way on still does.
+//
+// An edge may pass as many tests as there are. `src host in a list and dst host
+// not in another` has an edge for each host of the first that could pass all of
+// the second, so there is a limit to all edges together.
 func threadTests(g *Graph) {
 	known := facts{}
+	left := 32 * len(g.Blocks)
 	for i, b := range g.Blocks { // the edges into a block are final when it is its turn
 		b.keepPreds(func(p *Block) bool { return slices.Contains(p.Succs, b) })
 		if i > 0 && len(b.Preds) == 0 {
@@ -18,14 +23,18 @@ func threadTests(g *Graph) {
 		}
 		b.setDominator()
 		known.enter(b)
-		for i := range b.Succs {
-			for s := b.Succs[i]; s.passable(); s = b.Succs[i] {
-				way := known.outcome(b, i, s)
-				if way < 0 || len(s.Succs[way].Phis) > 0 {
+		for i, first := range b.Succs {
+			to := first
+			for ; to.passable() && left > 0; left-- {
+				way := known.outcome(b, i, to)
+				if way < 0 || len(to.Succs[way].Phis) > 0 {
 					break
 				}
-				b.Succs[i] = s.Succs[way]
-				b.Succs[i].Preds = append(b.Succs[i].Preds, b)
+				to = to.Succs[way]
+			}
+			if to != first {
+				b.Succs[i] = to
+				to.Preds = append(to.Preds, b)
 			}
 		}
 		b.dropTest()

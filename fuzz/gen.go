@@ -144,10 +144,12 @@ func (g *Gen) fragment() {
 		g.jump()
 	case n < 60:
 		g.jump()
-	case n < 64:
+	case n < 63:
 		for range 2 + g.r.IntN(8) { // a list of constants
 			g.jump()
 		}
+	case n < 64:
+		g.list()
 	case n < 84:
 		g.alu()
 	case n < 94:
@@ -238,6 +240,25 @@ func (g *Gen) jump() {
 		op |= bpfc.SrcX
 	}
 	g.add(bpf.RawInstruction{Op: op, Jt: way(), Jf: way(), K: g.number()})
+}
+
+// list adds tests of one value for equality, with something computed between
+// some of them. A search in their place must not lose it.
+func (g *Gen) list() {
+	to := uint8(g.r.IntN(min(max(g.want-len(g.prog), 1), 40)))
+	for range 4 + g.r.IntN(6) {
+		switch {
+		case g.d == bpfc.Seccomp || g.r.IntN(3) > 0:
+		case g.r.IntN(2) == 0:
+			g.add(bpf.RawInstruction{Op: bpfc.LdxMsh, K: g.offset()})
+		default:
+			g.add(bpf.RawInstruction{Op: bpfc.LdxLen})
+		}
+		g.add(bpf.RawInstruction{Op: bpfc.ClassJMP | bpfc.JmpJEQ, Jt: to, K: g.number()})
+		if g.r.IntN(2) == 0 {
+			to = uint8(g.r.IntN(40))
+		}
+	}
 }
 
 func (g *Gen) memory() {
