@@ -228,3 +228,18 @@ func insts(f *lir.Func) int {
 	}
 	return n
 }
+
+// Lists longer than a search tree may be deep become one branch all the same.
+func TestLongList(t *testing.T) {
+	var w strings.Builder
+	w.WriteString("ld [0]\n")
+	const n = 200
+	for i := range n {
+		fmt.Fprintf(&w, "jeq #%d, y%d, n%d\ny%d: ret #1\nn%d:\n", i*i, i, i, i, i)
+	}
+	w.WriteString("ret #0")
+	text := graph(t, assemble(t, w.String()), bpfc.Libpcap, "dead")
+	if strings.Count(text, "switch") != 1 || strings.Contains(text, "test") {
+		t.Errorf("want one switch:\n%s", text)
+	}
+}

@@ -3,13 +3,13 @@ package bpfc
 import "slices"
 
 // joinSearches makes one multiway branch of a search tree: tests of one value
-// for order and equality, as compilers of long lists write them. The machine
+// for order, and below them for equality, as compilers of long lists write them. The machine
 // may know better ways to look a value up than the list's author had.
 func joinSearches(g *Graph) {
 	taken := make([]bool, len(g.Blocks)) // by Block.ID
 	g.number()
 	for _, b := range g.Blocks {
-		if taken[b.ID] || !b.searches() {
+		if taken[b.ID] || !b.searches() || b.Test == TestEQ {
 			continue
 		}
 		tree := b.searchTree()
@@ -38,8 +38,7 @@ func (b *Block) searches() bool {
 		len(b.Succs[0].Phis) == 0 && len(b.Succs[1].Phis) == 0
 }
 
-// searchDepth bounds a search tree, so that walks down it are short. What is
-// deeper is a list, and joinChains' business.
+// searchDepth bounds a search tree, so that walks down it are short.
 const searchDepth = 40
 
 // searchTree is b and the blocks below it that only go on with its search.
