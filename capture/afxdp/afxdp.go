@@ -10,7 +10,8 @@
 // interface by which one is logged in ends the session. Watching traffic that
 // the host needs is capture.Ring's work; this package is for interfaces that get
 // copies of it (a mirror port, a tap) or whose traffic this program alone handles.
-// Frames of queues that no Ring is on go on to the stack.
+// Frames of queues that no Ring is on go on to the stack, and all do again once
+// the program has ended, killed or not.
 //
 // # Use
 //
@@ -33,6 +34,7 @@ package afxdp
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/bpfjit/bpfjit/bpfc"
 	"github.com/bpfjit/bpfjit/capture"
@@ -118,6 +120,8 @@ func (o *Options) setDefaults() error {
 		return fmt.Errorf("%d frames is not a power of two between 2 and %d", o.Frames, maxFrames)
 	case o.FrameSize != 2048 && o.FrameSize != 4096:
 		return fmt.Errorf("frame size %d is neither 2048 nor 4096", o.FrameSize)
+	case int64(o.Frames)*int64(o.FrameSize) > math.MaxInt:
+		return fmt.Errorf("%d frames of %d bytes are more than there are addresses", o.Frames, o.FrameSize)
 	case o.Queue < 0 || o.Queue >= maxQueues:
 		return fmt.Errorf("queue %d is not between 0 and %d", o.Queue, maxQueues-1)
 	case o.Attach > AttachNative:

@@ -171,8 +171,10 @@ func (b *Block) Release() {
 		r.filled++
 	}
 	b.n, b.given = 0, 0
-	r.fill.publish(r.filled)
+	// In this order there is room in the receive ring for every frame that the
+	// kernel has.
 	r.rx.consume(end)
+	r.fill.publish(r.filled)
 	r.taken.Store(end)
 }
 

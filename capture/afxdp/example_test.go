@@ -1,0 +1,66 @@
+//go:build linux
+
+package afxdp_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/bpfjit/bpfjit/bpfc/pcapfilter"
+	"github.com/bpfjit/bpfjit/capture"
+	"github.com/bpfjit/bpfjit/capture/afxdp"
+	"github.com/bpfjit/bpfjit/jit"
+)
+
+// Count DNS queries that come in on a mirror port, until ^C. The filter goes over
+// a block of packets in one call, where the kernel put them.
+func Example() {
+	prog, err := pcapfilter.Compile("udp dst port 53", pcapfilter.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	filter, err := jit.Compile(prog)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	r, err := afxdp.Open(afxdp.Options{Interface: "mirror0", Promiscuous: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer r.Close()
+	interrupt := make(chan os.Signal, 1)
+	signal.Notify(interrupt, os.Interrupt)
+	go func() { <-interrupt; r.Stop() }()
+
+	packets, queries := 0, 0
+	var verdicts []uint32
+	for {
+		b, err := r.Next(context.Background())
+		if err == io.EOF || errors.Is(err, capture.ErrInterfaceDown) {
+			break
+		} else if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if len(verdicts) < b.Len() {
+			verdicts = make([]uint32, b.Len())
+		}
+		filter.RunBatch(b.Data(), verdicts[:b.Len()])
+		for _, v := range verdicts[:b.Len()] {
+			packets++
+			if v != 0 {
+				queries++
+			}
+		}
+		b.Release()
+	}
+	st, _ := r.Stats()
+	fmt.Printf("%d packets, %d queries, %d dropped\n", packets, queries, st.Dropped)
+}
