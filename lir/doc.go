@@ -22,10 +22,13 @@
 // number of times: this is an assembly, not an SSA form. On every path from the
 // entry, a register is written before it is read; parameters are written by the
 // call. The local stack is uninitialised at entry, and what it holds before the
-// first store is undefined. At most MaxLive registers are live where a block
-// starts, NumReg is at most MaxRegs, and a function has at most MaxInsts
-// instructions and terminators. Only in blocks that cannot be reached may a
-// register be read without having been written.
+// first store is undefined. Only in blocks that cannot be reached may a register
+// be read without having been written.
+//
+// At most MaxLive registers are in use at any place. One is in use from the
+// first to the last place, in the order of the blocks, where it is written,
+// read, or live. NumReg is at most MaxRegs, and a function has at most MaxInsts
+// instructions and terminators.
 //
 // # Operands
 //

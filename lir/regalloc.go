@@ -44,16 +44,6 @@ type Loc struct {
 	N    int32
 }
 
-// span is a stretch of the function, from one point to another, both inside.
-// Each instruction has four points: before it, where it reads, where it writes,
-// and after it. Parameters arrive at point 0, before the first.
-type span struct{ first, last int32 }
-
-func before(i int32) int32  { return 4 * i }
-func readAt(i int32) int32  { return 4*i + 1 }
-func writeAt(i int32) int32 { return 4*i + 2 }
-func after(i int32) int32   { return 4*i + 3 }
-
 // Allocation is the result of Allocate.
 //
 // Where an instruction is asked for by number, instructions and terminators
@@ -63,7 +53,7 @@ type Allocation struct {
 	Frame int   // bytes of frame: the local stack, then the slots
 
 	flow  *flow
-	spans []span   // by virtual register; empty if last < first
+	spans spans    // by virtual register
 	held  [][]span // by physical register: when it is taken, in order
 }
 
@@ -133,7 +123,7 @@ func Allocate(f *Func, pool Pool) (*Allocation, error) {
 		a.Frame = base + 8*slots
 	}
 	if a.Frame > MaxFrame {
-		return nil, fmt.Errorf("func %s: the frame needs %d bytes, more than the %d there are", formatName(f.Name), a.Frame, MaxFrame)
+		return nil, fmt.Errorf("func %s: %w: the frame needs %d bytes, more than the %d there are", formatName(f.Name), ErrTooLarge, a.Frame, MaxFrame)
 	}
 	return a, nil
 }
@@ -143,7 +133,7 @@ type scan struct {
 	f     *Func
 	pool  Pool
 	live  *liveness
-	spans []span
+	spans spans
 	depth []int8    // by block: the loops around it
 	cost  []float64 // by register: its uses, weighted
 	wants []want    // by register: the first of its list
@@ -172,30 +162,21 @@ type want int32
 func newScan(f *Func, pool Pool) *scan {
 	s := &scan{
 		f: f, pool: pool,
-		spans: make([]span, f.NumReg),
+		spans: newSpans(f),
 		depth: loopDepths(f),
 		cost:  make([]float64, f.NumReg),
 		wants: make([]want, f.NumReg),
 		reg:   make([]int8, f.NumReg),
 	}
-	for r := range s.spans {
-		s.spans[r] = span{first: 1<<31 - 1, last: -1}
-	}
 	for i, r := range f.Params {
-		s.cover(r, 0)
 		if p := pool.Params[i]; p >= 0 && p < pool.Regs {
 			s.prefer(r, pref{phys: int8(p), weight: 1})
 		}
 	}
 	s.live = newLiveness(f, pool.Folded, s)
 	for r := Reg(1); r < f.NumReg; r++ {
-		for _, b := range s.live.blocks(r) {
-			s.cover(r, before(s.live.first[b]))
-			for _, p := range s.live.predecessors(b) {
-				s.cover(r, after(s.live.term(p)))
-			}
-		}
-		if s.spans[r].last >= 0 {
+		s.spans.extend(r, s.live, s.live.blocks(r))
+		if s.spans[r].used() {
 			s.order = append(s.order, r)
 		}
 	}
@@ -209,20 +190,15 @@ func newScan(f *Func, pool Pool) *scan {
 	return s
 }
 
-func (s *scan) cover(r Reg, at int32) {
-	sp := &s.spans[r]
-	sp.first, sp.last = min(sp.first, at), max(sp.last, at)
-}
-
 // read and write make scan a visitor of newLiveness.
 
 func (s *scan) read(r Reg, block, at int32) {
-	s.cover(r, readAt(at))
+	s.spans.read(r, block, at)
 	s.cost[r] += loopWeight(s.depth[block])
 }
 
 func (s *scan) write(r Reg, block, at int32) {
-	s.cover(r, writeAt(at))
+	s.spans.write(r, block, at)
 	s.cost[r] += loopWeight(s.depth[block])
 }
 
@@ -385,7 +361,7 @@ func (s *scan) density(r Reg) float64 {
 // assignSlots gives each spilled register, which come by birth, a slot of the
 // frame and returns how many slots there are. Registers that are not alive
 // together share.
-func assignSlots(loc []Loc, spans []span, spilled []Reg, base int) int {
+func assignSlots(loc []Loc, spans spans, spilled []Reg, base int) int {
 	var busy slotHeap
 	slots := 0
 	for _, r := range spilled {

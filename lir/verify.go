@@ -3,6 +3,7 @@ package lir
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -14,10 +15,14 @@ const (
 	// MaxInsts is the largest number of instructions in a function,
 	// terminators included.
 	MaxInsts = 1 << 24
-	// MaxLive is the largest number of registers that are live where a block
-	// starts: on a machine without registers they would fill the frame.
-	MaxLive = MaxFrame / 8
+	// MaxLive is the largest number of registers in use at any place: on a
+	// machine without registers they and the local stack would fill the frame.
+	MaxLive = (MaxFrame - MaxLocals) / 8
 )
+
+// ErrTooLarge is wrapped by the errors of functions that keep all rules but
+// exceed MaxRegs, MaxInsts, MaxLive or MaxFrame.
+var ErrTooLarge = errors.New("too large")
 
 // Verify reports the first rule of the package documentation that f breaks,
 // with the function, the block and the instruction. It accepts any value of
@@ -55,7 +60,7 @@ func (v *verifier) function() error {
 	f := v.f
 	switch {
 	case f.NumReg > MaxRegs:
-		return fmt.Errorf("NumReg is %d, more than %d", f.NumReg, MaxRegs)
+		return fmt.Errorf("%w: NumReg is %d, more than %d", ErrTooLarge, f.NumReg, MaxRegs)
 	case f.Locals < 0 || f.Locals > MaxLocals:
 		return fmt.Errorf("local stack of %d bytes: it has 0 to %d", f.Locals, MaxLocals)
 	case len(f.Params) > MaxParams:
@@ -79,7 +84,7 @@ func (v *verifier) function() error {
 			return fmt.Errorf("%s: no block", blockName(i))
 		}
 		if insts += len(b.Insts) + 1; insts > MaxInsts {
-			return fmt.Errorf("%s: more than %d instructions", blockName(i), MaxInsts)
+			return fmt.Errorf("%s: %w: more than %d instructions", blockName(i), ErrTooLarge, MaxInsts)
 		}
 	}
 	for i, b := range f.Blocks {
@@ -349,27 +354,39 @@ func (v *verifier) cases(t *Term) error {
 }
 
 // assigned checks that every register is written before it is read, on every
-// path, and that not too many are live at once. The first is the same as that
+// path, and that not too many are in use at once. The first is the same as that
 // none but parameters are live into the entry.
 func (v *verifier) assigned() error {
 	f := v.f
-	param := map[Reg]bool{}
-	for _, r := range f.Params {
-		param[r] = true
-	}
-	live := newLiveness(f, nil, nil)
+	spans := newSpans(f)
+	live := newLiveness(f, nil, spans)
 	count := make([]int32, len(f.Blocks))
 	for r := Reg(1); r < f.NumReg; r++ {
-		for _, b := range live.blocks(r) {
-			if b == 0 && !param[r] {
+		blocks := live.blocks(r)
+		for _, b := range blocks {
+			if b == 0 && !slices.Contains(f.Params, r) {
 				return v.unassigned(r)
 			}
+			// Those that are live where a block starts are counted at once: it
+			// keeps the work of a function that is refused in bounds.
 			if count[b]++; count[b] > MaxLive {
-				return fmt.Errorf("%s: more than %d registers are live at its start", blockName(int(b)), MaxLive)
+				return tooManyLive(b)
 			}
 		}
+		spans.extend(r, live, blocks)
+	}
+	if i := spans.crowded(live.flow); i >= 0 {
+		b, found := slices.BinarySearch(live.first, i)
+		if !found {
+			b--
+		}
+		return tooManyLive(int32(b))
 	}
 	return nil
+}
+
+func tooManyLive(block int32) error {
+	return fmt.Errorf("%s: %w: more than %d registers are in use at once", blockName(int(block)), ErrTooLarge, MaxLive)
 }
 
 // unassigned makes the error for a register that is live into the entry: it

@@ -1,6 +1,7 @@
 package lir_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -237,8 +238,44 @@ func TestVerifyLimits(t *testing.T) {
 	if err := live(lir.MaxLive); err != nil {
 		t.Error(err)
 	}
-	if err := live(lir.MaxLive + 1); err == nil || err.Error() != "func live: b1: more than 512 registers are live at its start" {
+	if err := live(lir.MaxLive + 1); err == nil || err.Error() != "func live: b1: too large: more than 384 registers are in use at once" || !errors.Is(err, lir.ErrTooLarge) {
 		t.Error(err)
+	}
+	// In one block, or each only for a while but all across the function.
+	inUse := func(n int, blocks bool) error {
+		b := lir.NewBuilder("inuse")
+		p := b.Param()
+		sum, regs := b.Mov(lir.W64, lir.I(0)), []lir.Reg{}
+		for range n - 2 {
+			r := b.Mov(lir.W64, lir.R(p))
+			if blocks {
+				next := b.Block()
+				b.Jump(next)
+				b.SetBlock(next)
+			}
+			regs = append(regs, r)
+		}
+		for _, r := range regs {
+			if blocks {
+				b.OpTo(r, lir.Mov, lir.W64, lir.NoReg, lir.R(p)) // it was not live
+			}
+			b.OpTo(sum, lir.Add, lir.W64, sum, lir.R(r))
+		}
+		b.OpTo(sum, lir.Add, lir.W64, sum, lir.R(p))
+		b.Return(lir.R(sum))
+		f, err := b.Func()
+		if err == nil {
+			_, err = lir.Allocate(f, lir.Pool{}) // as on a machine without registers
+		}
+		return err
+	}
+	for _, blocks := range []bool{false, true} {
+		if err := inUse(lir.MaxLive, blocks); err != nil {
+			t.Error(err)
+		}
+		if err := inUse(lir.MaxLive+1, blocks); err == nil || !strings.HasPrefix(err.Error(), "func inuse: b") || !errors.Is(err, lir.ErrTooLarge) {
+			t.Error(err)
+		}
 	}
 	// One block many times over: little memory, but many instructions.
 	block := &lir.Block{Insts: make([]lir.Inst, 1<<20), Term: lir.Term{Kind: lir.Jump, Then: 1}}
@@ -249,7 +286,7 @@ func TestVerifyLimits(t *testing.T) {
 	for range 17 {
 		f.Blocks = append(f.Blocks, block)
 	}
-	if err := lir.Verify(f); err == nil || err.Error() != "func long: b15: more than 16777216 instructions" {
+	if err := lir.Verify(f); err == nil || err.Error() != "func long: b15: too large: more than 16777216 instructions" {
 		t.Error(err)
 	}
 }

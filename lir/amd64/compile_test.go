@@ -1,6 +1,7 @@
 package amd64
 
 import (
+	"errors"
 	"fmt"
 	"math/rand"
 	"strings"
@@ -338,24 +339,32 @@ func TestCompileErrors(t *testing.T) {
 	if _, err := Compile(bad, Features{}); err == nil || !strings.Contains(err.Error(), "%1 may be read before it is written") {
 		t.Errorf("a register that was not written: %v", err)
 	}
-	b := lir.NewBuilder("large")
-	var regs []lir.Reg
-	for i := range 600 {
-		regs = append(regs, b.Mov(lir.W64, lir.I(int64(i))))
-	}
-	sum := b.Mov(lir.W64, lir.I(0))
-	for range 2 {
-		for _, r := range regs {
-			b.OpTo(sum, lir.Add, lir.W64, sum, lir.R(r))
+}
+
+// Whatever has at most lir.MaxLive registers in use and a full local stack
+// fits the frame.
+func TestCompileLargest(t *testing.T) {
+	large := func(n int) *lir.Func {
+		f := &lir.Func{Name: "large", Locals: lir.MaxLocals, Params: []lir.Reg{1}, NumReg: lir.Reg(n + 1), Blocks: []*lir.Block{{}}}
+		b := f.Blocks[0]
+		for r := lir.Reg(2); r < f.NumReg; r++ {
+			b.Insts = append(b.Insts, lir.Inst{Op: lir.Not, W: lir.W64, Dst: r, A: 1})
 		}
+		for r := lir.Reg(2); r < f.NumReg; r++ {
+			b.Insts = append(b.Insts, lir.Inst{Op: lir.Xor, W: lir.W64, Dst: 1, A: 1, B: lir.R(r)})
+		}
+		b.Term = lir.Term{Kind: lir.Return, B: lir.R(1)}
+		return f
 	}
-	b.Return(lir.R(sum))
-	f, err := b.Func()
+	c, err := Compile(large(lir.MaxLive), Features{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Compile(f, Features{}); err == nil || !strings.Contains(err.Error(), "more than the 4096 there are") {
-		t.Errorf("a frame too large: %v", err)
+	if c.Frame > lir.MaxFrame || c.Frame < lir.MaxLocals+8*(lir.MaxLive-16) {
+		t.Errorf("a frame of %d bytes", c.Frame)
+	}
+	if _, err := Compile(large(lir.MaxLive+1), Features{}); !errors.Is(err, lir.ErrTooLarge) {
+		t.Errorf("one register more: %v", err)
 	}
 }
 
