@@ -56,15 +56,18 @@ func (f *Filter) RunBatch(pkts [][]byte, verdicts []uint32) {
 	}
 	if loop == nil {
 		for i, pkt := range pkts {
-			announceRead(pkt)
-			verdicts[i] = enter(c, pkt, len(pkt), nil)
+			verdicts[i] = c.verdict(pkt, len(pkt))
 		}
 		return
 	}
 	for len(pkts) > 0 {
 		n := min(len(pkts), maxBatch)
 		announceBatch(pkts[:n], verdicts[:n])
-		enterBatch(loop, unsafe.SliceData(pkts), uintptr(n), unsafe.SliceData(verdicts), loop.noAux)
+		if loop.large {
+			batchLarge(loop, unsafe.SliceData(pkts), n, unsafe.SliceData(verdicts), loop.noAux)
+		} else {
+			batchSmall(loop, unsafe.SliceData(pkts), n, unsafe.SliceData(verdicts), loop.noAux)
+		}
 		pkts, verdicts = pkts[n:], verdicts[n:]
 	}
 }

@@ -2,45 +2,32 @@ package jit
 
 import "github.com/bpfjit/bpfjit/bpfc"
 
-// smallFrame is the frame that nearly all code makes do with, in bytes. For
-// more, there is lir.MaxFrame, for which a fresh goroutine's stack has to grow.
-const smallFrame = 512
-
-// enter gives a filter's verdict: it enters native code (arguments in RDI, RSI,
-// RDX, RCX, verdict in EAX) or calls interpret, and rejects if c is nil. Of the
-// packet the filter sees the first maxPacket bytes, and a nil aux is c's
-// noAux. Pointers are pointers all the way, so that they follow a stack that
-// moves; generated code keeps none of them, and neither does interpret.
+// enter gives a filter's verdict on the n bytes at pkt. Native code without a
+// frame it enters itself (arguments in RDI, RSI, RDX, RCX, verdict in EAX); all
+// else it leaves to slow. Pointers are pointers all the way, so that they
+// follow a stack that moves; generated code keeps none of them, and neither
+// does slow.
 //
 //go:noescape
-func enter(c *code, pkt []byte, wireLen int, aux *bpfc.Aux) uint32
+func enter(c *code, pkt *byte, n, wireLen int) uint32
 
-// enterBatch enters the code of a filter's loop over n packets.
-//
+// The trampolines that have a frame for the code: enterX for a filter, batchX
+// for its loop over n packets, callX for any code with integer arguments.
+
 //go:noescape
-func enterBatch(c *code, pkts *[]byte, n uintptr, verdicts *uint32, aux *bpfc.Aux)
+func enterSmall(c *code, pkt *byte, n, wireLen int, aux *bpfc.Aux) uint32
 
-// call enters any code with integer arguments and returns its result (RAX).
-//
 //go:noescape
-func call(c *code, a0, a1, a2, a3 uintptr) uint64
+func enterLarge(c *code, pkt *byte, n, wireLen int, aux *bpfc.Aux) uint32
 
-// enterLarge, enterBatchLarge and callLarge have the large frame; the others
-// pass calls on to them. They are declared for their argument maps: a stack may
-// grow in their prologue.
-//
-//lint:ignore U1000 called from call_amd64.s
 //go:noescape
-func enterLarge(c *code, pkt []byte, wireLen int, aux *bpfc.Aux) uint32
+func batchSmall(c *code, pkts *[]byte, n int, verdicts *uint32, aux *bpfc.Aux)
 
-// enterBatchLarge: see enterLarge.
-//
-//lint:ignore U1000 called from call_amd64.s
 //go:noescape
-func enterBatchLarge(c *code, pkts *[]byte, n uintptr, verdicts *uint32, aux *bpfc.Aux)
+func batchLarge(c *code, pkts *[]byte, n int, verdicts *uint32, aux *bpfc.Aux)
 
-// callLarge: see enterLarge.
-//
-//lint:ignore U1000 called from call_amd64.s
+//go:noescape
+func callSmall(c *code, a0, a1, a2, a3 uintptr) uint64
+
 //go:noescape
 func callLarge(c *code, a0, a1, a2, a3 uintptr) uint64

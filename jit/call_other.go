@@ -4,22 +4,18 @@ package jit
 
 import "github.com/bpfjit/bpfjit/bpfc"
 
-const smallFrame = 512
-
 // Without a backend nothing is ever installed: filters are interpreted, and
 // nothing else is ever entered.
 
-func enter(c *code, pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
-	if c == nil {
-		return 0
-	}
-	return interpret(c, pkt, wireLen, aux)
-}
+func enter(c *code, pkt *byte, n, wireLen int) uint32 { return slow(c, pkt, n, wireLen) }
 
-func enterBatch(*code, *[]byte, uintptr, *uint32, *bpfc.Aux) {
-	panic("jit: entered generated code on an architecture without any")
-}
+const noBackend = "jit: entered generated code on an architecture without any"
 
-func call(*code, uintptr, uintptr, uintptr, uintptr) uint64 {
-	panic("jit: entered generated code on an architecture without any")
-}
+func enterSmall(*code, *byte, int, int, *bpfc.Aux) uint32 { panic(noBackend) }
+func enterLarge(*code, *byte, int, int, *bpfc.Aux) uint32 { panic(noBackend) }
+
+func batchSmall(*code, *[]byte, int, *uint32, *bpfc.Aux) { panic(noBackend) }
+func batchLarge(*code, *[]byte, int, *uint32, *bpfc.Aux) { panic(noBackend) }
+
+func callSmall(*code, uintptr, uintptr, uintptr, uintptr) uint64 { panic(noBackend) }
+func callLarge(*code, uintptr, uintptr, uintptr, uintptr) uint64 { panic(noBackend) }

@@ -19,8 +19,9 @@ import (
 //
 // The code of a filter that is interpreted has no entry.
 type code struct {
-	direct unsafe.Pointer // the entry of code that is content with the small frame
+	direct unsafe.Pointer // the entry of code that wants no frame
 	entry  unsafe.Pointer
+	large  bool              // wants more than the small frame
 	noAux  *bpfc.Aux         // what native code is given for a nil *Aux
 	interp *bpfc.Interpreter // what answers where there is no entry
 	text   []byte
@@ -39,10 +40,11 @@ func install(lc *lir.Code, place func(code []byte) (block, error)) (*code, error
 	}
 	c := &code{
 		entry: unsafe.Pointer(unsafe.SliceData(b.text)),
+		large: lc.Frame > smallFrame,
 		text:  b.text,
 		lines: slices.Clone(lc.Lines),
 	}
-	if lc.Frame <= smallFrame {
+	if lc.Frame == 0 {
 		c.direct = c.entry
 	}
 	runtime.AddCleanup(c, func(b block) {
@@ -56,7 +58,45 @@ func install(lc *lir.Code, place func(code []byte) (block, error)) (*code, error
 // bits.
 const maxPacket = 1<<32 - 1
 
-// interpret is enter for a filter without native code.
+// smallFrame is the frame that nearly all code makes do with that wants one, in
+// bytes. For more, there is lir.MaxFrame, for which a fresh goroutine's stack
+// has to grow.
+const smallFrame = 512
+
+// verdict is a filter's verdict; a nil c rejects. It is small enough to be
+// inlined, which is worth a nanosecond: enter sorts out all else.
+func (c *code) verdict(pkt []byte, wireLen int) uint32 {
+	announceRead(pkt)
+	return enter(c, unsafe.SliceData(pkt), len(pkt), wireLen)
+}
+
+// slow is enter for what enter leaves: closed filters, interpreted ones, code
+// with a frame, enormous packets.
+//
+//lint:ignore U1000 called from call_amd64.s
+func slow(c *code, pkt *byte, n, wireLen int) uint32 {
+	if c == nil {
+		return 0
+	}
+	if c.interp != nil {
+		return interpret(c, unsafe.Slice(pkt, n), wireLen, nil)
+	}
+	return c.verdictAux(pkt, n, wireLen, nil)
+}
+
+// verdictAux is the verdict of native code.
+func (c *code) verdictAux(pkt *byte, n, wireLen int, aux *bpfc.Aux) uint32 {
+	if aux == nil {
+		aux = c.noAux
+	}
+	n = int(min(uint64(n), maxPacket))
+	if c.large {
+		return enterLarge(c, pkt, n, wireLen, aux)
+	}
+	return enterSmall(c, pkt, n, wireLen, aux)
+}
+
+// interpret is the interpreter's verdict.
 func interpret(c *code, pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
 	return c.interp.Run(pkt[:min(uint64(len(pkt)), maxPacket)], wireLen, aux)
 }
@@ -151,9 +191,10 @@ func (l *Code) Call4(a0, a1, a2, a3 uintptr) uint64 {
 	if c == nil {
 		panic("jit: call of a closed function")
 	}
-	r := call(c, a0, a1, a2, a3)
-	runtime.KeepAlive(c)
-	return r
+	if c.large {
+		return callLarge(c, a0, a1, a2, a3)
+	}
+	return callSmall(c, a0, a1, a2, a3)
 }
 
 // Bytes is a copy of the machine code; nil after Close.

@@ -172,7 +172,7 @@ func TestFaultRecovers(t *testing.T) {
 			at := uintptr(unsafe.Pointer(&page[16]))
 			for _, run := range []func(){
 				func() { l.Call(at) },
-				func() { enter(f.code.Load(), page[16:], 0, nil) },
+				func() { f.code.Load().verdict(page[16:], 0) },
 			} {
 				err = faultOf(run)
 				if e, ok := err.(interface{ Addr() uintptr }); !ok || e.Addr() != at {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"unsafe"
 
 	"golang.org/x/net/bpf"
 
@@ -96,10 +97,9 @@ func (c *config) noAux() *bpfc.Aux {
 //
 // After Close, the verdict is 0.
 func (f *Filter) Run(pkt []byte, wireLen int) uint32 {
-	// Small enough to be inlined, which is worth a nanosecond: enter sorts out
-	// all else.
+	// As in code.verdict, which would make this too large to be inlined.
 	announceRead(pkt)
-	return enter(f.code.Load(), pkt, wireLen, nil)
+	return enter(f.code.Load(), unsafe.SliceData(pkt), len(pkt), wireLen)
 }
 
 // RunAux is Run for a packet of which more is known than its bytes. A nil aux
@@ -107,11 +107,14 @@ func (f *Filter) Run(pkt []byte, wireLen int) uint32 {
 // that a load of it rejects.
 func (f *Filter) RunAux(pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
 	c := f.code.Load()
-	if c != nil && c.interp != nil {
+	switch {
+	case c == nil:
+		return 0
+	case c.interp != nil:
 		return interpret(c, pkt, wireLen, aux) // coprocessor functions may keep aux.Mem: it has to escape
 	}
 	announceRead(pkt)
-	return enter(c, pkt, wireLen, aux)
+	return c.verdictAux(unsafe.SliceData(pkt), len(pkt), wireLen, aux)
 }
 
 // Native says whether native code answers. If not, the interpreter does.

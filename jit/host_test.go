@@ -84,7 +84,7 @@ func TestHarassed(t *testing.T) {
 									pkt[j] = byte(i + j)
 									want += uint32(pkt[j])
 								}
-								return enter(sum, pkt[:], len(pkt), nil) == want &&
+								return sum.verdict(pkt[:], len(pkt)) == want &&
 									spin.Call4(2000, 0, 0, 0) == 1 &&
 									fill.Call4(1, 0, 0, 0) == uint64(max(frame, smallFrame))
 							})

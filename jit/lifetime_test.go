@@ -141,7 +141,7 @@ func TestFreedCodeIsTraps(t *testing.T) {
 		defer a.mu.Unlock()
 		return bytes.Count(text, []byte{trap}) == len(text)
 	})
-	if got := enter(stay, nil, 0, nil); got != 1 {
+	if got := stay.verdict(nil, 0); got != 1 {
 		t.Errorf("the code beside it returns %d", got)
 	}
 	runtime.KeepAlive(stay)
@@ -208,7 +208,7 @@ func TestPacketOnMovingStack(t *testing.T) {
 		insn{"mov eax, edi", "89 f8"},
 		insn{"ret", "c3"},
 	)
-	for _, frame := range []int{0, smallFrame + 1} {
+	for _, frame := range []int{0, 1, smallFrame + 1} {
 		c := installed(t, processArena(), frame, where)
 		moved := 0
 		for i := range 2000 {
@@ -217,7 +217,7 @@ func TestPacketOnMovingStack(t *testing.T) {
 					var pkt [4]byte
 					// An address as a number does not follow the stack.
 					before := uintptr(unsafe.Pointer(&pkt))
-					got := enter(c, pkt[:], 4, nil)
+					got := c.verdict(pkt[:], 4)
 					after := uintptr(unsafe.Pointer(&pkt))
 					if before != after {
 						moved++
@@ -229,7 +229,7 @@ func TestPacketOnMovingStack(t *testing.T) {
 				t.Fatalf("call %d: the code was given another address than the packet's", i)
 			}
 		}
-		if moved == 0 {
+		if moved == 0 && frame > 0 {
 			t.Errorf("frame of %d bytes: no stack moved in a call, nothing was tested", frame)
 		}
 	}

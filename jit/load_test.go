@@ -30,7 +30,7 @@ func TestLoadRandom(t *testing.T) {
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
-		if l.code.Load().direct == nil {
+		if l.code.Load().large {
 			large++
 		} else {
 			small++
