@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,6 +115,58 @@ func TestCounts(t *testing.T) {
 			if after, err := r.Stats(); err != nil || after != st {
 				t.Errorf("closed: %+v, %v; before %+v", after, err, st)
 			}
+		}
+	})
+}
+
+// TestStopFlood stops in the middle of a flood, many times: when that is done no
+// packet comes in, not even one that was on its way.
+func TestStopFlood(t *testing.T) {
+	both(t, func(t *testing.T, where Attach) {
+		r := open(t, Options{Interface: "vb", Attach: where})
+		s := newSender(t, "va")
+		ctx := limited(t)
+		var ending atomic.Bool
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			batch := slices.Repeat([][]byte{frame(60, 0)}, 256)
+			for !ending.Load() {
+				send(t, s, batch...)
+			}
+		})
+		came := uint64(0)
+		for round := range 40 {
+			if round > 0 {
+				if err := r.att.add(0, r.fd); err != nil { // Stop's inverse
+					t.Fatal(err)
+				}
+			}
+			for st, end := came, time.Now().Add(5*time.Second); came == st && time.Now().Before(end); {
+				now, err := r.Stats()
+				if err != nil {
+					t.Fatal(err)
+				}
+				came = now.Received + now.Dropped
+			}
+			if err := r.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			before, _ := r.Stats()
+			time.Sleep(2 * time.Millisecond)
+			if after, err := r.Stats(); err != nil || after != before {
+				t.Errorf("round %d: %+v, %v, and when Stop was done %+v", round, after, err, before)
+			}
+			came = before.Received + before.Dropped
+			for err := error(nil); err != io.EOF; { // so that there is room again
+				if _, err = r.Next(ctx); err != nil && err != io.EOF {
+					t.Fatal(err)
+				}
+			}
+		}
+		ending.Store(true)
+		wg.Wait()
+		if came == 0 {
+			t.Error("no packet has come")
 		}
 	})
 }

@@ -368,8 +368,7 @@ func (r *Ring) count() error {
 	}
 	r.stats.Received = r.rx.produced(r.taken.Load())
 	r.stats.Dropped = s.Rx_dropped + s.Rx_ring_full
-	// Forgotten by the kernel when the interface is gone.
-	r.stats.NoFrame = max(r.stats.NoFrame, s.Rx_fill_ring_empty_descs)
+	r.stats.NoFrame = s.Rx_fill_ring_empty_descs
 	return nil
 }
 
