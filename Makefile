@@ -21,7 +21,7 @@ test:
 	$(GO) test ./...
 
 nested:
-	@set -e; for m in $(NESTED); do echo "module $$m"; (cd $$m && $(GO) vet ./... && $(GO) test ./... && $(GO) mod tidy -diff); done
+	@set -e; for m in $(NESTED); do echo "module $$m"; (cd $$m && $(GO) vet ./... && $(GO) run $(STATICCHECK) ./... && $(GO) test ./... && $(GO) mod tidy -diff); done
 
 race:
 	$(GO) test -race -short ./...
@@ -50,6 +50,7 @@ cross:
 		echo "cross $$p"; \
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./...; \
 		CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) test -exec true ./... >/dev/null; \
+		for m in $(NESTED); do (cd $$m && CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./...); done; \
 	done
 
 check: lint cross nested clean-tree
