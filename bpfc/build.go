@@ -45,14 +45,13 @@ type incoming struct {
 	vars *state
 }
 
-// newGraph builds the decision graph of a program. A plain graph has a value
-// for every operation and a guard for every load, as the program has them.
-func newGraph(p *Program, plain bool) (*Graph, error) {
+// newGraph builds the decision graph of a program in one of its forms.
+func newGraph(p *Program, f form) (*Graph, error) {
 	if err := p.translatable(); err != nil {
 		return nil, err
 	}
 	n := len(p.insns)
-	g := &Graph{plain: plain, table: map[valueKey]*Value{}, consts: map[uint32]*Value{}, Origins: make([][]int32, n)}
+	g := &Graph{plain: f != folded, pinned: f == pinned, table: map[valueKey]*Value{}, consts: map[uint32]*Value{}, Origins: make([][]int32, n)}
 	lines := make([]int32, n)
 	for i := range lines {
 		lines[i] = int32(i)
@@ -252,6 +251,7 @@ func (bd *builder) merge(b *Block, variable int, edges []incoming) *Value {
 		equal = equal && v.num == first.num
 	}
 	switch {
+	case bd.g.pinned:
 	case same, equal && first.Op == OpConst: // its block dominates all of them, and b
 		return first
 	case equal && !bd.g.plain && first.leaf():
@@ -261,7 +261,7 @@ func (bd *builder) merge(b *Block, variable int, edges []incoming) *Value {
 	for j, e := range edges {
 		args[j] = e.vars[variable]
 	}
-	phi := bd.g.node(b, Value{Op: OpPhi, Args: args, Pos: -1})
+	phi := bd.g.node(b, Value{Op: OpPhi, K: uint32(variable), Args: args, Pos: -1})
 	b.Phis = append(b.Phis, phi)
 	return phi
 }

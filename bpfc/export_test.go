@@ -1,6 +1,10 @@
 package bpfc
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/bpfjit/bpfjit/lir"
+)
 
 // CheckGraph says which promise of the graph does not hold: see pass.
 func CheckGraph(g *Graph) error {
@@ -113,4 +117,10 @@ func checkValues(g *Graph) error {
 		checked[b] = have
 	}
 	return nil
+}
+
+// TranslatePinned translates in the form that is left when the others are too
+// large.
+func TranslatePinned(p *Program) (*lir.Func, error) {
+	return translateForm(p, pinned, lowerFilter, nil)
 }

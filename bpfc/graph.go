@@ -67,7 +67,7 @@ type Value struct {
 	Op   ValueOp
 	Size uint8  // OpLoad: 1, 2 or 4 bytes
 	Swap bool   // OpLoad: least significant byte first, though the packet's order is big-endian
-	K    uint32 // OpConst, OpLoad, OpAux
+	K    uint32 // OpConst, OpLoad, OpAux; OpPhi: the variable it was built for
 	Need uint64 // GuardLen
 	Args []*Value
 
@@ -135,10 +135,20 @@ type Graph struct {
 	Origins [][]int32
 
 	plain  bool // neither fold nor merge values
+	pinned bool // each variable has a register
 	nextID int
 	table  map[valueKey]*Value
 	consts map[uint32]*Value
 }
+
+// form is how a graph relates to its program.
+type form uint8
+
+const (
+	folded form = iota // values are folded and merged as they are made
+	plain              // a value for every operation, a guard for every load, as the program has them
+	pinned             // plain, with phis for all variables in all blocks but the first, so that each can have a register for good
+)
 
 // valueKey identifies a congruence class of pure values.
 type valueKey struct {

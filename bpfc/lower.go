@@ -12,11 +12,13 @@ import (
 type lowerer struct {
 	f      *lir.Func
 	b      *lir.Block
-	reg    []lir.Reg    // by Value.ID
-	at     []int        // the LIR block a block starts with, by Block.ID
-	way    map[edge]int // the place of an edge in its target's Preds
-	fail   int          // the LIR block that rejects; -1 while nothing needs one
-	fixups []func()     // set branch targets once every block has its place
+	reg    []lir.Reg // by Value.ID
+	pinned bool
+	vars   [numVars]lir.Reg // of a pinned graph: where its variables are
+	at     []int            // the LIR block a block starts with, by Block.ID
+	way    map[edge]int     // the place of an edge in its target's Preds
+	fail   int              // the LIR block that rejects; -1 while nothing needs one
+	fixups []func()         // set branch targets once every block has its place
 
 	packet, capLen, wireLen, aux lir.Reg                    // wireLen: the low 32 bits count
 	ret                          func(v lir.Arg, pos int32) // ends the block with a verdict
@@ -42,9 +44,19 @@ func newLowerer(g *Graph, name string) *lowerer {
 
 // graph makes the code of all blocks.
 func (l *lowerer) graph(g *Graph) {
+	l.pinned = g.pinned
+	for v := range l.vars {
+		if l.pinned {
+			l.vars[v] = l.newReg()
+		}
+	}
 	for _, b := range g.Blocks {
 		for _, phi := range b.Phis {
-			l.reg[phi.ID] = l.newReg()
+			if g.pinned {
+				l.reg[phi.ID] = l.vars[phi.K]
+			} else {
+				l.reg[phi.ID] = l.newReg()
+			}
 		}
 		if len(b.Phis) == 0 {
 			continue
@@ -268,12 +280,35 @@ func (l *lowerer) edge(b *Block, i int, target *int) {
 
 // moves gives the phis of s what they have on the edge from b. Phis are read
 // below s only and their arguments come from above it, so the order is free.
+// Where phis of a variable share a register, all are read before one is written:
+// A and X may change places.
 func (l *lowerer) moves(b, s *Block) {
 	if len(s.Phis) == 0 {
 		return
 	}
+	type copied struct {
+		to   lir.Reg
+		from lir.Arg
+	}
+	var moves []copied
 	way := l.way[edge{b, s}]
 	for _, phi := range s.Phis {
-		l.b.Insts = append(l.b.Insts, lir.Inst{Op: lir.Mov, W: lir.W32, Dst: l.reg[phi.ID], B: l.arg(phi.Args[way]), Pos: lir.NoPos})
+		if m := (copied{l.reg[phi.ID], l.arg(phi.Args[way])}); m.from != lir.R(m.to) {
+			moves = append(moves, m)
+		}
+	}
+	emit := func(m copied) {
+		l.b.Insts = append(l.b.Insts, lir.Inst{Op: lir.Mov, W: lir.W32, Dst: m.to, B: m.from, Pos: lir.NoPos})
+	}
+	if l.pinned {
+		for i, m := range moves {
+			if !m.from.IsImm() {
+				moves[i].from = lir.R(l.newReg())
+				emit(copied{moves[i].from.Reg, m.from})
+			}
+		}
+	}
+	for _, m := range moves {
+		emit(m)
 	}
 }

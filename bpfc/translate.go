@@ -28,13 +28,7 @@ func Translate(p *Program, level int) (*lir.Func, error) {
 // TranslateTraced is Translate that shows the decision graph, as built and
 // after each pass.
 func TranslateTraced(p *Program, level int, trace func(pass string, g *Graph)) (*lir.Func, error) {
-	f, err := translate(p, level, lowerFilter, trace)
-	if err != nil && level > 0 && !errors.Is(err, ErrNotTranslatable) {
-		// Merged values live long. Where more are live at once than a function
-		// may have, take the program as it is, with its 18 variables.
-		return translate(p, 0, lowerFilter, nil)
-	}
-	return f, err
+	return translate(p, level, lowerFilter, trace)
 }
 
 // TranslateBatch makes a LIR function that runs a program on many packets in a
@@ -43,19 +37,31 @@ func TranslateTraced(p *Program, level int, trace func(pass string, g *Graph)) (
 // verdict, and the *Aux that all packets have. A packet's length on the wire is
 // its captured length. The result is 0.
 func TranslateBatch(p *Program, level int) (*lir.Func, error) {
-	f, err := translate(p, level, lowerBatch, nil)
-	if err != nil && level > 0 && !errors.Is(err, ErrNotTranslatable) {
-		return translate(p, 0, lowerBatch, nil)
+	return translate(p, level, lowerBatch, nil)
+}
+
+// translate makes a function of the best form of a program that fits the frame.
+// Merged values live long, and more of them may be in use at once than there is
+// room for. So may be values as the program has them, where many are read far
+// from where they are computed. The program's variables always fit.
+func translate(p *Program, level int, lower func(*Graph) *lir.Func, trace func(pass string, g *Graph)) (*lir.Func, error) {
+	first := folded
+	if level <= 0 {
+		first = plain
+	}
+	f, err := translateForm(p, first, lower, trace)
+	for form := first + 1; form <= pinned && errors.Is(err, lir.ErrTooLarge); form++ {
+		f, err = translateForm(p, form, lower, nil)
 	}
 	return f, err
 }
 
-func translate(p *Program, level int, lower func(*Graph) *lir.Func, trace func(pass string, g *Graph)) (*lir.Func, error) {
-	g, err := newGraph(p, level <= 0)
+func translateForm(p *Program, form form, lower func(*Graph) *lir.Func, trace func(pass string, g *Graph)) (*lir.Func, error) {
+	g, err := newGraph(p, form)
 	if err != nil {
 		return nil, err
 	}
-	if level > 0 {
+	if form == folded {
 		g.optimise(trace)
 	} else if trace != nil {
 		trace("build", g)
