@@ -28,7 +28,7 @@
 // At most MaxLive registers are in use at any place. One is in use from the
 // first to the last place, in the order of the blocks, where it is written,
 // read, or live. NumReg is at most MaxRegs, and a function has at most MaxInsts
-// instructions and terminators.
+// instructions, terminators and cases of switches.
 //
 // # Operands
 //

@@ -12,8 +12,8 @@ import (
 const (
 	// MaxRegs is the limit of Func.NumReg.
 	MaxRegs = 1 << 20
-	// MaxInsts is the largest number of instructions in a function,
-	// terminators included.
+	// MaxInsts is the largest number of instructions in a function; terminators
+	// and the cases of switches count as well.
 	MaxInsts = 1 << 24
 	// MaxLive is the largest number of registers in use at any place: on a
 	// machine without registers they and the local stack would fill the frame.
@@ -83,7 +83,7 @@ func (v *verifier) function() error {
 		if b == nil {
 			return fmt.Errorf("%s: no block", blockName(i))
 		}
-		if insts += len(b.Insts) + 1; insts > MaxInsts {
+		if insts += len(b.Insts) + 1 + len(b.Term.Cases); insts > MaxInsts {
 			return fmt.Errorf("%s: %w: more than %d instructions", blockName(i), ErrTooLarge, MaxInsts)
 		}
 	}

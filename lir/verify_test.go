@@ -289,4 +289,15 @@ func TestVerifyLimits(t *testing.T) {
 	if err := lir.Verify(f); err == nil || err.Error() != "func long: b15: too large: more than 16777216 instructions" {
 		t.Error(err)
 	}
+	// Likewise with many cases.
+	block = &lir.Block{Term: lir.Term{Kind: lir.Switch, W: lir.W32, A: 1, Cases: make([]lir.Case, 1<<20), Else: 1}}
+	for i := range block.Term.Cases {
+		block.Term.Cases[i] = lir.Case{Value: uint64(i), Target: 1}
+	}
+	for i := range f.Blocks {
+		f.Blocks[i] = block
+	}
+	if err := lir.Verify(f); err == nil || err.Error() != "func long: b15: too large: more than 16777216 instructions" {
+		t.Error(err)
+	}
 }
