@@ -34,7 +34,7 @@
 // garbage.
 //
 // A goroutine in generated code is not preempted: a collection waits for it.
-// A filter takes at most microseconds; of a batch it waits for one packet. A
+// A filter takes at most microseconds; of a batch it waits for 256 packets. A
 // loaded function that loops for long holds up the program.
 //
 // # Tools
