@@ -21,8 +21,6 @@ func (t test) holds(a, b uint32) bool {
 	return a&b != 0
 }
 
-func (t test) pure() bool { return t.a.pure && t.b.pure }
-
 // assign puts a value into a scratch word.
 type assign struct {
 	slot int

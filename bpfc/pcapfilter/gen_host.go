@@ -289,7 +289,7 @@ func parseMAC(s string) (mac [6]byte) {
 		}
 		return c - 'A' + 10
 	}
-	if strings.IndexAny(s, ":-.") < 0 || len(s) == 14 && strings.Count(s, ".") == 2 {
+	if !strings.ContainsAny(s, ":-.") || len(s) == 14 && strings.Count(s, ".") == 2 {
 		s = strings.ReplaceAll(s, ".", "")
 		for i := range mac {
 			mac[i] = digits(s[2*i])<<4 | digits(s[2*i+1])

@@ -17,7 +17,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/bpfjit/bpfjit/capture"
 )
 
 // Exit statuses.
@@ -157,11 +156,4 @@ func fileError(name string, err error) error {
 		err = s.Err
 	}
 	return fmt.Errorf("%s: %w", name, err)
-}
-
-// isReadError tells errors in a capture file, everything before which is good,
-// from others.
-func isReadError(err error) bool {
-	_, ok := errors.AsType[*capture.Error](err)
-	return ok
 }
