@@ -126,6 +126,8 @@ func TestPatterns(t *testing.T) {
 		{"nor before a search that may", "ld [60]\nldb [0]\njeq #1,y,a\na: jeq #2,y,b\nb: ldb [1]\njeq #2,y,c\nc: ldb [0]\njeq #3,y,d\nd: jeq #4,y,n\ny: ret #1\nn: ret #0",
 			"load8 [0]\n\tswitch|load8 [1]\n\ttest", ""},
 		{"a range is one test", "ldh [0]\njge #1000,h,n\nh: jgt #2000,n,y\ny: ret #1\nn: ret #0", "add v2, 0xfffffc18|test gt v|, 0x3e8", "test ge"},
+		{"but not if nothing lies in it", "ldh [0]\njge #2000,h,n\nh: jgt #1000,n,y\ny: ret #1\nn: ret #0", "test ge v2, 0x7d0|test gt v2, 0x3e8", "add"},
+		{"nor if there is a way around the first test", "ldh [0]\njset #1,h,l\nl: jge #1000,h,n\nh: jgt #2000,n,y\ny: ret #1\nn: ret #0", "test ge v2, 0x3e8|test gt v2, 0x7d0", "add"},
 		{"a list of hosts becomes two", hosts(50), "switch v", "test eq v2, 0x608"},
 	} {
 		text := graph(t, assemble(t, test.src), bpfc.Libpcap, "dead")

@@ -149,7 +149,11 @@ func (g *Gen) fragment() {
 			g.jump()
 		}
 	case n < 64:
-		g.list()
+		if g.r.IntN(2) == 0 {
+			g.list()
+		} else {
+			g.span()
+		}
 	case n < 84:
 		g.alu()
 	case n < 94:
@@ -258,6 +262,19 @@ func (g *Gen) list() {
 		if g.r.IntN(2) == 0 {
 			to = uint8(g.r.IntN(40))
 		}
+	}
+}
+
+// span adds tests that a value lies between two constants, which are now and
+// then in the wrong order, and a way around the first test.
+func (g *Gen) span() {
+	for range 1 + g.r.IntN(3) {
+		out := uint8(g.r.IntN(10))
+		if g.r.IntN(3) == 0 {
+			g.add(bpf.RawInstruction{Op: bpfc.ClassJMP | bpfc.JmpJSET, Jt: 1, K: g.number()})
+		}
+		g.add(bpf.RawInstruction{Op: bpfc.ClassJMP | bpfc.JmpJGE, Jf: out + 1, K: g.number()},
+			bpf.RawInstruction{Op: bpfc.ClassJMP | bpfc.JmpJGT, Jt: out, Jf: uint8(g.r.IntN(10)), K: g.number()})
 	}
 }
 
