@@ -149,10 +149,13 @@ func (g *Gen) fragment() {
 			g.jump()
 		}
 	case n < 64:
-		if g.r.IntN(2) == 0 {
+		switch g.r.IntN(3) {
+		case 0:
 			g.list()
-		} else {
+		case 1:
 			g.span()
+		default:
+			g.indexed()
 		}
 	case n < 84:
 		g.alu()
@@ -276,6 +279,21 @@ func (g *Gen) span() {
 		g.add(bpf.RawInstruction{Op: bpfc.ClassJMP | bpfc.JmpJGE, Jf: out + 1, K: g.number()},
 			bpf.RawInstruction{Op: bpfc.ClassJMP | bpfc.JmpJGT, Jt: out, Jf: uint8(g.r.IntN(10)), K: g.number()})
 	}
+}
+
+// indexed adds a load at an index that was computed from the packet: a sum that
+// may wrap, and mostly one that leads back into it.
+func (g *Gen) indexed() {
+	if g.d == bpfc.Seccomp {
+		return
+	}
+	size := func() uint16 { return uint16(g.pick(uint32(bpfc.SizeW), uint32(bpfc.SizeH), uint32(bpfc.SizeB))) }
+	near := func() uint32 { return g.r.Uint32N(24) - 8 }
+	g.add(bpf.RawInstruction{Op: bpfc.ClassLD | bpfc.ModeABS | size(), K: g.offset()},
+		bpf.RawInstruction{Op: bpfc.ClassALU | bpfc.AluAND, K: g.pick(0x0f, 0x1f, 0xff, 0xffffffff)},
+		bpf.RawInstruction{Op: bpfc.ClassALU | uint16(g.pick(uint32(bpfc.AluADD), uint32(bpfc.AluSUB))), K: near()},
+		bpf.RawInstruction{Op: bpfc.Tax},
+		bpf.RawInstruction{Op: bpfc.ClassLD | bpfc.ModeIND | size(), K: near()})
 }
 
 func (g *Gen) memory() {
