@@ -1,6 +1,7 @@
 package fuzz
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"strings"
@@ -67,7 +68,7 @@ func (s Subject) Engines() ([]Engine, error) {
 		n    int
 	}{{"O0", 0}, {"full", 1}} {
 		fn, err := bpfc.Translate(p, level.n)
-		if strings.Contains(fmt.Sprint(err), bpfc.ErrNotTranslatable.Error()) {
+		if errors.Is(err, bpfc.ErrNotTranslatable) {
 			break
 		}
 		if err != nil {
