@@ -420,7 +420,8 @@ func (r *Ring) Stop() error {
 func (r *Ring) Stats() (RingStats, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.stats, r.count()
+	err := r.count() // first: the order of a return's operands is not given
+	return r.stats, err
 }
 
 // count adds what the kernel counted since it was last asked: asking sets its
