@@ -68,6 +68,7 @@ type chunk struct {
 	w    []byte // the view for writing; nil if there is none
 	free []span // ascending, no two of them adjacent
 	room int    // no free span is longer than this
+	used int    // nothing was ever placed from here on
 	// sealed says that the view for writing could not be opened again: what
 	// is free stays free.
 	sealed bool
@@ -197,7 +198,6 @@ func (a *arena) placeAlone(code []byte) (block, error) {
 		_ = a.drop(c)
 		return block{}, fmt.Errorf("mprotect: %w", err)
 	}
-	a.sys.syncCores()
 	return a.block(c, s, len(code)), nil
 }
 
@@ -218,6 +218,10 @@ func (a *arena) block(c *chunk, s span, n int) block {
 // write puts bytes, or traps for nil, into a span of a chunk, through the view
 // for writing, which is open only meanwhile. A chunk whose view does not open
 // or close takes no further programs.
+//
+// Cores are synchronized only for code that goes where other code was: of an
+// address from which nothing was ever run, no core can hold what was there
+// before, and unmapping a chunk interrupts each core that had it mapped.
 func (a *arena) write(c *chunk, s span, code []byte) error {
 	if c.sealed {
 		return errors.New("chunk of executable memory cannot be written again")
@@ -228,7 +232,10 @@ func (a *arena) write(c *chunk, s span, code []byte) error {
 	}
 	n := copy(c.w[s.off:s.end()], code)
 	fillTraps(c.w[s.off+n : s.end()])
-	a.sys.syncCores()
+	if code != nil && s.off < c.used {
+		a.sys.syncCores()
+	}
+	c.used = max(c.used, s.end())
 	if err := a.sys.protect(c.w, protNone); err != nil {
 		c.sealed = true
 		return fmt.Errorf("mprotect: %w", err)

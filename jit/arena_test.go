@@ -14,6 +14,7 @@ import (
 // heapSystem is memory that cannot be executed, for tests of how an arena
 // keeps its books. It checks what it is told to protect and to unmap.
 type heapSystem struct {
+	syncs  int           // how often the cores were synchronized
 	mapped map[*byte]int // length
 	prot   map[*byte]protection
 }
@@ -56,7 +57,7 @@ func newHeapSystem() (*heapSystem, system) {
 			delete(h.mapped, &b[0])
 			return nil
 		},
-		syncCores: func() {},
+		syncCores: func() { h.syncs++ },
 		pageSize:  4096,
 	}
 }
@@ -74,6 +75,11 @@ func TestArenaRandom(t *testing.T) {
 		code  []byte
 	}
 	var live []program
+	type unit struct {
+		chunk *chunk
+		off   int
+	}
+	ran := map[unit]bool{} // where programs ever were
 	steps := 4000
 	if testing.Short() {
 		steps = 1000
@@ -88,9 +94,17 @@ func TestArenaRandom(t *testing.T) {
 				n = blockAlign
 			}
 			code := bytes.Repeat([]byte{byte(r.IntN(trap))}, n)
+			syncs := h.syncs
 			b, err := a.place(code)
 			if err != nil {
 				t.Fatalf("seed %d: %v", seed, err)
+			}
+			for off := b.span.off; off < b.span.end(); off += blockAlign {
+				u := unit{b.chunk, off}
+				if ran[u] && h.syncs == syncs {
+					t.Fatalf("seed %d: code replaced at %d without synchronizing the cores", seed, off)
+				}
+				ran[u] = true
 			}
 			live = append(live, program{b, code})
 		} else {

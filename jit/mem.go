@@ -28,8 +28,8 @@ type system struct {
 	mapAnon func(size int) ([]byte, error)
 	protect func(b []byte, p protection) error
 	unmap   func(b []byte) error
-	// syncCores makes every core that runs this process see new code before
-	// it runs anything that was told of it.
+	// syncCores makes every core that runs this process see code that was put
+	// where other code had been, before it runs anything that was told of it.
 	syncCores func()
 	pageSize  int
 }

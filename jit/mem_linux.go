@@ -2,6 +2,7 @@ package jit
 
 import (
 	"fmt"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,7 +55,7 @@ const (
 	membarrierRegisterSyncCore = 1 << 6 // REGISTER_PRIVATE_EXPEDITED_SYNC_CORE
 )
 
-// newCoreSync registers the process for membarrier(2) and returns the barrier.
+// newCoreSync returns the barrier of membarrier(2).
 //
 // Code is written through one address and run from another, and addresses are
 // used again. For that the Intel SDM (volume 3, "Handling Self- and
@@ -62,10 +63,18 @@ const (
 // executes; the barrier runs one on each core that is in this process. Kernels
 // before 4.16 and policies that forbid the call leave us with what x86 does by
 // itself, namely snoop the instruction caches by physical address.
+//
+// The process is registered when the barrier is first needed: in one of several
+// threads that waits for a grace period of RCU, ten milliseconds and more, which
+// a command that makes one filter does not have to spend.
 func newCoreSync() func() {
-	_, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierRegisterSyncCore, 0, 0)
-	if errno != 0 {
-		return func() {}
+	registered := sync.OnceValue(func() bool {
+		_, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, membarrierRegisterSyncCore, 0, 0)
+		return errno == 0
+	})
+	return func() {
+		if registered() {
+			unix.Syscall(unix.SYS_MEMBARRIER, membarrierSyncCore, 0, 0)
+		}
 	}
-	return func() { unix.Syscall(unix.SYS_MEMBARRIER, membarrierSyncCore, 0, 0) }
 }
