@@ -139,18 +139,16 @@ func (c *blockCode) toAX(a, b *value) {
 	c.regs = registers{a, b}
 }
 
-// assign stores values into scratch words.
+// assign stores values into scratch words. What is read of the last one then is
+// taken from the accumulator where all ways have it there.
 func (c *blockCode) assign(sets []assign) {
 	for _, s := range sets {
 		c.toA(s.v)
 		c.ins(bpfc.St, uint32(s.slot))
-		bit := uint32(1) << s.slot
-		if v := c.regs.a; v.slots&bit != 0 {
-			c.regs.a = c.vs.slot(s.slot) // the value was of the word's old contents
+		if x := c.regs.x; x != nil && x.slots&(1<<s.slot) != 0 {
+			c.regs.x = nil // it was made of the word's old contents
 		}
-		if x := c.regs.x; x != nil && x.slots&bit != 0 {
-			c.regs.x = nil
-		}
+		c.regs.a = c.vs.slot(s.slot)
 	}
 }
 

@@ -26,6 +26,10 @@ func emit(vs *values, root *block, slots int, plain bool) []bpf.RawInstruction {
 		}
 		code[0] = append(zero, code[0]...)
 	}
+	if !plain {
+		dropDeadStores(code)
+		order, code = mergeTails(order, code)
+	}
 	return place(order, code, slots > 0)
 }
 

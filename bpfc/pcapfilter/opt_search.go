@@ -1,7 +1,9 @@
 package pcapfilter
 
 import (
+	"cmp"
 	"math/bits"
+	"slices"
 
 	"github.com/bpfjit/bpfjit/bpfc"
 )
@@ -116,12 +118,16 @@ func (s *searcher) convert(b *block) *part {
 
 // prepend makes a branch of one more case before what rest does. Branches of
 // other values may come between, if all cases lead to the same part and nothing
-// can fail.
+// can fail, or if failing is what the cases come to.
 func (s *searcher) prepend(p *part, c *caseList, rest *part, hops int) *part {
 	p.list, p.n, p.out, p.def = c, 1, c.to, rest
-	if rest.v == nil || !rest.single || !rest.safe {
+	if rest.v != p.v {
+		rest = rest.turned(p.v)
+	}
+	if rest.v == nil || !rest.single || !rest.safe && !c.to.rejects() {
 		return p
 	}
+	p.def = rest
 	if rest.v == p.v {
 		c.next = rest.list
 		p.n, p.def = rest.n+1, rest.def
@@ -130,25 +136,39 @@ func (s *searcher) prepend(p *part, c *caseList, rest *part, hops int) *part {
 		}
 		return p
 	}
-	if hops == 0 || !p.safe || rest.out != c.to {
+	d := rest.def
+	if hops == 0 || !rest.exchangeable(d) || rest.out != c.to || !p.safe && !c.to.rejects() {
 		return p
 	}
 	// Look whether the value is tested further on; if so the case goes there.
-	d := rest.def
-	if d.v == nil || !d.single || !d.safe || d.out != c.to {
-		return p
-	}
-	moved := s.prepend(&part{v: p.v, safe: d.safe, single: true}, c, d, hops-1)
+	moved := s.prepend(&part{v: p.v, safe: p.safe && d.safe, single: true}, c, d, hops-1)
 	if moved.n == 1 && moved.def == d {
 		p.list = c
 		return p // it is not
 	}
-	around := *rest
-	around.built = nil
-	around.def = moved
-	around.safe = p.safe
-	return &around
+	return &part{v: rest.v, list: rest.list, n: rest.n, out: rest.out, def: moved, single: true, safe: p.safe && rest.safe}
 }
+
+// exchangeable tells whether a branch and the one it comes to may be made in
+// either order.
+func (p *part) exchangeable(d *part) bool {
+	return p.out != nil && d.v != nil && p.out == d.out && p.single && d.single && (p.safe && d.safe || p.out.rejects())
+}
+
+// turned is p, but for the order of two branches if the second is of v: it is in
+// the accumulator already.
+func (p *part) turned(v *value) *part {
+	if p.v == nil || p.v == v || p.def.v != v || !p.exchangeable(p.def) {
+		return p
+	}
+	first, second := *p.def, *p
+	first.safe = p.safe && first.safe
+	second.safe = first.safe
+	second.def, first.def = first.def, &second
+	return &first
+}
+
+func (p *part) rejects() bool { return p.old != nil && p.old.kind == blockRet && p.old.ret == 0 }
 
 // build makes the blocks of a part.
 func (s *searcher) build(p *part) *block {
@@ -213,7 +233,12 @@ func (s *searcher) branch(v *value, list *caseList, n int, def *block) *block {
 	if n == 1 && list.test.a != nil {
 		return s.join(list.test, s.build(list.to), def, true)
 	}
-	w := &searchTree{s: s, v: v, def: def, segs: paint(list, n, v.max)}
+	w := &searchTree{s: s, v: v, def: def}
+	for _, g := range paint(list, n, v.max) {
+		if s.build(g.to) != def {
+			w.segs = append(w.segs, g)
+		}
+	}
 	return w.build(0, len(w.segs), 0, v.max)
 }
 
@@ -225,23 +250,61 @@ type searchTree struct {
 	segs []segment
 }
 
-// leafSize is how many intervals are tested one by one at the search's end.
-const leafSize = 3
+// Whether a list is searched or tested one by one is a matter of both time and
+// size. A search among n numbers takes a test more for each leaf, and the
+// outcomes of its tests cannot be predicted: on real packets a processor takes
+// as long for one of them as for some ten tests for equality that fail, which it
+// foresees. So up to chainSize tests one by one are as quick on the worst way,
+// mostly quicker, and always the smallest program. Above, the worst way is what
+// counts: it has one more test when the list is twice as long. Leaves of
+// leafSize instead of one or two cost about three instructions on that way, but
+// with smaller ones the program is half as long again.
+const (
+	chainSize = 12
+	leafSize  = 5
+)
 
 // build makes the search among segments i to j, where the value is from lo to hi.
 func (w *searchTree) build(i, j int, lo, hi uint32) *block {
-	if j-i <= leafSize {
-		next := w.def
-		for k := j - 1; k >= i; k-- {
-			next = w.leaf(w.segs[k], lo, hi, next)
-		}
-		return next
+	if n := w.tests(i, j, lo, hi); n <= leafSize || n <= chainSize && j-i == len(w.segs) {
+		return w.chain(i, j, lo, hi)
 	}
-	mid := (i + j) / 2
+	leaves := (j - i + leafSize - 1) / leafSize
+	mid := i + (leaves+1)/2*leafSize
+	if mid >= j {
+		mid = (i + j) / 2
+	}
 	at := w.segs[mid].lo
 	high := w.build(mid, j, at, hi)
 	low := w.build(i, mid, lo, at-1)
 	return w.test(bpfc.JmpJGE, at, high, low)
+}
+
+// tests is how many tests segments i to j take one by one.
+func (w *searchTree) tests(i, j int, lo, hi uint32) int {
+	n := 0
+	for _, g := range w.segs[i:j] {
+		n++
+		if g.lo != g.hi && g.lo > lo && g.hi < hi {
+			n++
+		}
+		if n > chainSize {
+			break
+		}
+	}
+	return n
+}
+
+// chain tests segments i to j one by one, in the order of the list: who writes
+// one puts first what is frequent.
+func (w *searchTree) chain(i, j int, lo, hi uint32) *block {
+	segs := slices.Clone(w.segs[i:j])
+	slices.SortStableFunc(segs, func(a, b segment) int { return cmp.Compare(a.order, b.order) })
+	next := w.def
+	for _, g := range slices.Backward(segs) {
+		next = w.leaf(g, lo, hi, next)
+	}
+	return next
 }
 
 func (w *searchTree) leaf(g segment, lo, hi uint32, next *block) *block {

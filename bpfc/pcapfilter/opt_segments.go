@@ -11,6 +11,7 @@ import (
 type segment struct {
 	lo, hi uint32
 	to     *part
+	order  int // the place in the list of the first case that is in it
 }
 
 // paint makes disjoint segments in rising order of a list of cases, of which
@@ -31,12 +32,12 @@ func paint(list *caseList, n int, limit uint32) []segment {
 
 	// A sweep over the starts: the open case of the lowest order counts.
 	var segs []segment
-	add := func(lo, hi uint64, to *part) {
+	add := func(lo, hi uint64, to *part, order int) {
 		if k := len(segs) - 1; k >= 0 && segs[k].to == to && uint64(segs[k].hi)+1 == lo {
-			segs[k].hi = uint32(hi)
+			segs[k].hi, segs[k].order = uint32(hi), min(segs[k].order, order)
 			return
 		}
-		segs = append(segs, segment{uint32(lo), uint32(hi), to})
+		segs = append(segs, segment{uint32(lo), uint32(hi), to, order})
 	}
 	var open openCases
 	pos := uint64(0)
@@ -48,7 +49,7 @@ func paint(list *caseList, n int, limit uint32) []segment {
 				heap.Pop(&open)
 				continue
 			}
-			add(pos, end-1, top.c.to)
+			add(pos, end-1, top.c.to, top.order)
 			pos = end
 			if pos > uint64(limit) {
 				break
@@ -91,8 +92,9 @@ type sharedSearch struct {
 }
 
 // sharedSize is from how many cases on it pays to put the values into scratch
-// words and make the searches once.
-const sharedSize = 6
+// words and make the searches once. Those of the last search do not count: it
+// needs no scratch word to be shared (opt_merge.go).
+const sharedSize = 5
 
 // findShared looks for sequences of long searches that differ in nothing but the
 // values.
@@ -153,11 +155,17 @@ func (s *searcher) findShared(root *part) {
 	}
 }
 
-// sequence is the long searches from p on, of which only the first may fail.
+// sequence is the searches from p on, of which only the first may fail, or
+// nothing if there are too few cases.
 func sequence(p *part) (chain []*part) {
-	for p.v != nil && p.n >= sharedSize && len(chain) < 4 && (len(chain) == 0 || p.single && p.safe) {
+	cases := 0
+	for p.v != nil && p.n > 1 && len(chain) < 4 && (len(chain) == 0 || p.single && p.safe) {
 		chain = append(chain, p)
+		cases += p.n
 		p = p.def
+	}
+	if len(chain) < 2 || cases-chain[len(chain)-1].n < sharedSize {
+		return nil
 	}
 	return chain
 }
@@ -181,9 +189,11 @@ func (s *searcher) buildShared(p *part, sh *sharedSearch) *block {
 		}
 		sh.block = next
 	}
-	sets := make([]assign, len(chain))
-	for i, c := range chain {
-		sets[i] = assign{sh.slots[i], c.v}
+	// The value of the first search comes last: it is in the accumulator then,
+	// and its scratch word is not needed.
+	sets := make([]assign, 0, len(chain))
+	for i, c := range slices.Backward(chain) {
+		sets = append(sets, assign{sh.slots[i], c.v})
 	}
 	return s.gr.assign(sets, sh.block)
 }
