@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/bits"
+	"runtime"
 	"slices"
 )
 
@@ -32,14 +34,18 @@ const (
 // Reader reads packets from a capture file. One goroutine may use it at a time.
 //
 // Its memory is one buffer of 512 KiB, which grows only for a larger record: as
-// data arrives, up to 16 MiB (128 MiB for D-Bus captures).
+// data arrives, up to 16 MiB (128 MiB for D-Bus captures). WithReadAhead adds at
+// most four such buffers.
 type Reader struct {
 	src    io.Reader
-	srcErr error // what ended src, once it did
+	srcErr error  // what ended src, once it did
+	ahead  *ahead // reads src if not nil
 
 	buf      []byte
 	pos, end int   // what is read and not yet consumed: buf[pos:end]
 	base     int64 // offset of buf[0] in the stream
+
+	compressed bool // src decompresses
 
 	format Format
 	big    bool // byte order of the file, or of the current section
@@ -59,7 +65,10 @@ type Reader struct {
 // Option changes how NewReader reads.
 type Option func(*options)
 
-type options struct{ decompressors []decompressor }
+type options struct {
+	decompressors []decompressor
+	ahead         func(file, stream io.Reader) *ahead
+}
 
 type decompressor struct {
 	magic string
@@ -70,6 +79,25 @@ type decompressor struct {
 // most 16 bytes, through what open returns for it. Gzip needs no such option.
 func WithDecompressor(magic string, open func(io.Reader) (io.Reader, error)) Option {
 	return func(o *options) { o.decompressors = append(o.decompressors, decompressor{magic, open}) }
+}
+
+// WithReadAhead makes the Reader read a regular file, and decompress it, in
+// goroutines of its own while packets are looked at. Parts of a file are read at
+// the same time: its offset tells nothing, and one that grows meanwhile ends at
+// some place between its old and its new end. Nobody else may read from the file
+// until the stream has ended.
+//
+// Any other source, of which packets may be long in coming, is read when Next is
+// called, as without the option.
+func WithReadAhead() Option {
+	return func(o *options) {
+		o.ahead = func(file, stream io.Reader) *ahead {
+			if _, _, ok := randomAccess(file); !ok || runtime.GOMAXPROCS(0) == 1 {
+				return nil
+			}
+			return newAhead(stream, aheadRoom, aheadChunk)
+		}
+	}
 }
 
 // Streams that are recognised only to be named.
@@ -98,7 +126,24 @@ func NewReader(src io.Reader, opts ...Option) (*Reader, error) {
 	if err := r.open(); err != nil {
 		return nil, err
 	}
+	if o.ahead != nil && r.srcErr == nil {
+		if r.ahead = o.ahead(src, r.src); r.ahead != nil {
+			runtime.AddCleanup(r, (*ahead).close, r.ahead)
+		}
+	}
 	return r, nil
+}
+
+// Close ends reading ahead; it neither closes the source nor waits for a call of
+// its Read. Without WithReadAhead it is not needed, and nowhere after the end of
+// the stream.
+func (r *Reader) Close() {
+	if r.ahead != nil {
+		r.ahead.close()
+	}
+	if r.err == nil {
+		_ = r.fail(r.Offset(), fs.ErrClosed)
+	}
 }
 
 // decompress puts a decompressor between src and r if what was read so far is
@@ -125,7 +170,7 @@ func (r *Reader) decompress(o *options) error {
 	}
 	all := io.MultiReader(bytes.NewReader(bytes.Clone(start)), rest)
 	src, err := open(bufio.NewReaderSize(all, 64<<10))
-	r.src, r.srcErr, r.end = src, nil, 0
+	r.src, r.srcErr, r.end, r.compressed = src, nil, 0, true
 	if err != nil {
 		return r.short(0, err, "compressed file", 0)
 	}
@@ -182,6 +227,9 @@ func (r *Reader) Packets() int64 { return r.count }
 // Offset returns how many bytes of the (decompressed) stream are consumed.
 func (r *Reader) Offset() int64 { return r.base + int64(r.pos) }
 
+// Compressed tells whether the stream is decompressed by the Reader.
+func (r *Reader) Compressed() bool { return r.compressed }
+
 // Next returns the next packet. Its error is io.EOF after the last packet of a
 // well-formed stream, else an *Error; both stay.
 func (r *Reader) Next() (*Packet, error) {
@@ -199,6 +247,9 @@ func (r *Reader) Next() (*Packet, error) {
 func (r *Reader) fill(need int) error {
 	if r.end-r.pos >= need {
 		return nil
+	}
+	if r.ahead != nil {
+		return r.fillAhead(need)
 	}
 	if r.pos > 0 {
 		if r.release != nil {
@@ -226,6 +277,34 @@ func (r *Reader) fill(need int) error {
 		} else if empty++; empty == 100 && err == nil {
 			r.srcErr = io.ErrNoProgress
 		}
+	}
+	return nil
+}
+
+// fillAhead is fill from chunks that were read ahead. What is left of one chunk is
+// put before the next; if it is more than there is room for, both go into memory
+// of their own.
+func (r *Reader) fillAhead(need int) error {
+	if r.release != nil {
+		r.release()
+	}
+	for r.end-r.pos < need {
+		if r.srcErr != nil {
+			return r.srcErr
+		}
+		c := r.ahead.take()
+		r.srcErr = c.err
+		rest := r.buf[r.pos:r.end]
+		buf, at := c.filled(), c.room-len(rest)
+		if at >= 0 {
+			copy(buf[at:], rest)
+			r.ahead.giveBack(1)
+		} else {
+			buf, at = append(rest, buf[c.room:]...), 0
+			r.ahead.giveBack(0)
+		}
+		r.base += int64(r.pos - at)
+		r.buf, r.pos, r.end = buf, at, len(buf)
 	}
 	return nil
 }

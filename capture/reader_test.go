@@ -338,6 +338,7 @@ func FuzzReader(f *testing.F) {
 		if err := c.Flush(); err != nil {
 			t.Fatal(err)
 		}
+		sameAhead(t, data)
 		// What was copied reads the same, with io.EOF at its end.
 		again, err := NewReader(&out)
 		if err != nil {
@@ -358,6 +359,29 @@ func FuzzReader(f *testing.F) {
 				again.Packets(), sum2, wire2, r.Packets(), sum, wire)
 		}
 	})
+}
+
+// sameAhead checks that reading ahead changes nothing.
+func sameAhead(t *testing.T, data []byte) {
+	r, _ := NewReader(bytes.NewReader(data))
+	ahead, err := NewReader(shy(bytes.NewReader(data)), readAheadBy(len(data)%50, 1+len(data)%70))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ahead.Close()
+	for {
+		p, err := r.Next()
+		q, errAhead := ahead.Next()
+		if err != nil {
+			if errAhead == nil || err.Error() != errAhead.Error() {
+				t.Fatalf("%v; read ahead: %v", err, errAhead)
+			}
+			return
+		}
+		if errAhead != nil || !bytes.Equal(p.Data, q.Data) || p.Meta != q.Meta {
+			t.Fatalf("packet %d differs if read ahead: %v", r.Packets(), errAhead)
+		}
+	}
 }
 
 func checkError(t *testing.T, err error, packet int64, size int) {

@@ -30,7 +30,7 @@ func (t *tool) openPackets() (*packets, error) {
 		}
 		p.file, in = f, f
 	}
-	r, err := capture.NewReader(in, zstdread.Option())
+	r, err := capture.NewReader(in, zstdread.Option(), capture.WithReadAhead())
 	if err != nil {
 		p.close()
 		return nil, p.error(err)
@@ -40,6 +40,9 @@ func (t *tool) openPackets() (*packets, error) {
 }
 
 func (p *packets) close() {
+	if p.Reader != nil {
+		p.Reader.Close()
+	}
 	if p.file != nil {
 		p.file.Close() // it was only read
 	}
@@ -52,24 +55,30 @@ func (p *packets) error(err error) error {
 
 // perLinkType makes filters: one for each link type that turns up.
 type perLinkType[F any] struct {
+	last F // for most captures the only one
+	link capture.LinkType
 	made map[capture.LinkType]F
 	make func(capture.LinkType) (F, error)
 }
 
 func newPerLinkType[F any](make func(capture.LinkType) (F, error)) *perLinkType[F] {
-	return &perLinkType[F]{map[capture.LinkType]F{}, make}
+	return &perLinkType[F]{made: map[capture.LinkType]F{}, make: make}
 }
 
 func (p *perLinkType[F]) get(link capture.LinkType) (F, error) {
-	f, ok := p.made[link]
-	if ok {
-		return f, nil
+	if link == p.link && len(p.made) > 0 {
+		return p.last, nil
 	}
-	f, err := p.make(link)
-	if err == nil {
+	f, ok := p.made[link]
+	if !ok {
+		var err error
+		if f, err = p.make(link); err != nil {
+			return f, err
+		}
 		p.made[link] = f
 	}
-	return f, err
+	p.last, p.link = f, link
+	return f, nil
 }
 
 // prepare makes the filter for the link type that a capture begins by naming,

@@ -38,7 +38,7 @@ func (t *tool) readFile(ctx context.Context) error {
 		return err
 	}
 	defer r.closeInput()
-	if r.Reader, err = capture.NewReader(in, zstdread.Option()); err != nil {
+	if r.Reader, err = capture.NewReader(in, zstdread.Option(), capture.WithReadAhead()); err != nil {
 		if ctx.Err() != nil {
 			err = nil // before anything was there to be read
 		}
@@ -115,6 +115,9 @@ type readerFunc func([]byte) (int, error)
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
 func (r *reading) closeInput() {
+	if r.Reader != nil {
+		r.Reader.Close()
+	}
 	if r.file != nil {
 		r.file.Close() // it was only read
 	}
@@ -151,11 +154,10 @@ func (r *reading) filter() error {
 	var j *judge
 	for n := 1; !r.interrupted.Load(); n++ {
 		p, err := r.Next()
-		if err == io.EOF {
-			return nil
-		} else if errors.Is(err, context.Canceled) {
-			return nil
-		} else if err != nil {
+		if err != nil {
+			if err == io.EOF || errors.Is(err, context.Canceled) {
+				return nil
+			}
 			return r.readError(err)
 		}
 		if j == nil || j.link != p.LinkType {
@@ -219,10 +221,11 @@ func (r *reading) look() {
 	}
 	done := -1.0
 	if r.size > 0 && r.file != nil {
-		// Of a compressed file, what is read of it, not what that becomes.
-		if at, err := r.file.Seek(0, io.SeekCurrent); err == nil {
-			done = float64(at) / float64(r.size)
+		at := r.Offset()
+		if r.Compressed() {
+			at, _ = r.file.Seek(0, io.SeekCurrent) // not what it becomes
 		}
+		done = float64(at) / float64(r.size)
 	}
 	r.rates.line(r.counts(), done)
 	if r.timing != nil && !r.progress {

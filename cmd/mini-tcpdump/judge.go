@@ -26,11 +26,15 @@ const keepAll = 1<<32 - 1
 
 // verdict is how many bytes of a packet to keep, 0 if it does not match. The
 // error is a *difference.
-func (j *judge) verdict(data []byte, wireLen uint32, aux *bpfc.Aux) (uint32, error) {
-	if j.filter == nil {
+func (j *judge) verdict(data []byte, wireLen uint32, aux *bpfc.Aux) (v uint32, err error) {
+	switch {
+	case j.filter == nil:
 		return keepAll, nil
+	case aux == nil:
+		v = j.filter.Run(data, int(wireLen))
+	default:
+		v = j.filter.RunAux(data, int(wireLen), aux)
 	}
-	v := j.filter.RunAux(data, int(wireLen), aux)
 	if j.reference == nil {
 		return v, nil
 	}

@@ -1,0 +1,222 @@
+package capture
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"testing/iotest"
+	"time"
+)
+
+// readAheadBy is WithReadAhead with chunks of other sizes.
+func readAheadBy(room, size int) Option {
+	return func(o *options) {
+		o.ahead = func(_, stream io.Reader) *ahead { return newAhead(stream, room, size) }
+	}
+}
+
+// tempFile makes a file of data, open at offset at.
+func tempFile(t testing.TB, data []byte, at int64) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "in"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	if _, err := f.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Seek(at, io.SeekStart); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// aheadSizes are rooms and chunks: the real ones, chunks of about a packet, and
+// some that are smaller than most packets.
+var aheadSizes = [][2]int{{aheadRoom, aheadChunk}, {2000, 4096}, {100, 5000}, {16, 700}, {0, 33}}
+
+// TestAheadSources reads through everything that can be read ahead, in chunks of
+// all kinds, and copies what it reads.
+func TestAheadSources(t *testing.T) {
+	for _, format := range []Format{Pcap, Pcapng} {
+		data, pkts := random(7, format, 3000)
+		var zipped bytes.Buffer
+		z := gzip.NewWriter(&zipped)
+		z.Write(data)
+		z.Close()
+		for _, size := range aheadSizes {
+			for name, src := range map[string]io.Reader{
+				"file":         tempFile(t, data, 0),
+				"gzipped file": tempFile(t, zipped.Bytes(), 0),
+				"file behind":  tempFile(t, append(make([]byte, 77), data...), 77),
+				"stream":       bytes.NewReader(data),
+				"halves":       iotest.HalfReader(bytes.NewReader(data)),
+				"with EOF":     iotest.DataErrReader(bytes.NewReader(data)),
+			} {
+				r, err := NewReader(shy(src), readAheadBy(size[0], size[1]))
+				if err != nil {
+					t.Fatal(name, err)
+				}
+				var out bytes.Buffer
+				c, err := NewCopier(&out, r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := 0; ; i++ {
+					p, err := r.Next()
+					if err == io.EOF && i == len(pkts) {
+						break
+					} else if err != nil {
+						t.Fatal(name, size, err)
+					}
+					if !bytes.Equal(p.Data, pkts[i].Data) || p.TS != pkts[i].TS {
+						t.Fatalf("%s, %v: packet %d differs", name, size, i)
+					}
+					if err := c.Write(p); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := c.Flush(); err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(out.Bytes(), data) {
+					t.Errorf("%s, %v: the copy differs", name, size)
+				}
+				if r.Offset() != int64(len(data)) || r.Compressed() != (name == "gzipped file") {
+					t.Errorf("%s: %d bytes read of %d, compressed: %v", name, r.Offset(), len(data), r.Compressed())
+				}
+			}
+		}
+	}
+}
+
+// shy makes the first Read of src give little, so that most is read ahead.
+func shy(src io.Reader) io.Reader {
+	if f, ok := src.(*os.File); ok {
+		return &shyFile{File: f}
+	}
+	return io.MultiReader(io.LimitReader(src, 100), src)
+}
+
+type shyFile struct {
+	*os.File
+	begun bool
+}
+
+func (s *shyFile) Read(b []byte) (int, error) {
+	if !s.begun {
+		s.begun = true
+		b = b[:min(len(b), 100)]
+	}
+	return s.File.Read(b)
+}
+
+// TestAheadLarge reads packets that are much larger than chunks and their room,
+// between small ones.
+func TestAheadLarge(t *testing.T) {
+	data := le.pcap(0xa1b2c3d4, 2, 4, 262144, 1)
+	var sizes []int
+	for i := range 40 {
+		n := i % 7
+		if i%3 == 0 {
+			n = 10_000 * (i % 11)
+		}
+		sizes = append(sizes, n)
+		data = append(data, le.record(uint32(i), 0, uint32(n), uint32(n), bytes.Repeat([]byte{byte(i)}, n))...)
+	}
+	r, err := NewReader(shy(tempFile(t, data, 0)), readAheadBy(100, 3000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range sizes {
+		p, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Data) != n || bytes.Count(p.Data, []byte{byte(i)}) != n {
+			t.Errorf("packet %d of %d bytes, want %d", i, len(p.Data), n)
+		}
+	}
+	if _, err := r.Next(); err != io.EOF {
+		t.Error(err)
+	}
+}
+
+// TestAheadErrors checks that errors come where they come without reading ahead.
+func TestAheadErrors(t *testing.T) {
+	data, pkts := random(3, Pcap, 50)
+	broken := errors.New("the disk is on fire")
+	src := io.MultiReader(bytes.NewReader(data[:1000]), bytes.NewReader(data[1000:len(data)-1]), iotest.ErrReader(broken))
+	r, err := NewReader(src, readAheadBy(64, 200))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadAll(r)
+	comparePackets(t, "broken", got, pkts[:49])
+	if !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
+	}
+	n := 0
+	stuck := readerFunc(func(b []byte) (int, error) {
+		n = copy(b[:min(len(b), 100)], data)
+		data = data[n:]
+		if len(data) < 500 {
+			return 0, nil
+		}
+		return n, nil
+	})
+	if r, err = NewReader(stuck, readAheadBy(64, 200)); err == nil {
+		_, err = ReadAll(r)
+	}
+	if !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("a source that gives no more: %v", err)
+	}
+}
+
+// TestAheadEnds checks that goroutines end with the stream, with Close, and with
+// a Reader that is forgotten.
+func TestAheadEnds(t *testing.T) {
+	data, _ := random(9, Pcap, 2000)
+	before := runtime.NumGoroutine()
+	for name, end := range map[string]func(r *Reader){
+		"end of file": func(r *Reader) {
+			if _, err := ReadAll(r); err != nil {
+				t.Error(err)
+			}
+		},
+		"closed": func(r *Reader) {
+			if _, err := r.Next(); err != nil {
+				t.Error(err)
+			}
+			r.Close()
+			r.Close()
+			if _, err := r.Next(); !errors.Is(err, fs.ErrClosed) {
+				t.Errorf("after Close: %v", err)
+			}
+		},
+		"forgotten": func(*Reader) {},
+	} {
+		r, err := NewReader(shy(tempFile(t, data, 0)), readAheadBy(64, 500))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := runtime.NumGoroutine(); n == before {
+			t.Errorf("%s: nobody reads ahead", name)
+		}
+		end(r)
+		for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %d goroutines, %d before", name, runtime.NumGoroutine(), before)
+			}
+			runtime.GC()
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
