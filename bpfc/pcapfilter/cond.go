@@ -93,10 +93,6 @@ func (g *gen) cmpGT(o offset, size int, k uint32) *cond {
 	return g.test(bpfc.JmpJGT, g.load(o, size), g.constant(k))
 }
 
-func (g *gen) cmpGE(o offset, size int, k uint32) *cond {
-	return g.test(bpfc.JmpJGE, g.load(o, size), g.constant(k))
-}
-
 // anyBits tests that one of the bits of mask is set in the size bytes at o.
 func (g *gen) anyBits(o offset, size int, mask uint32) *cond {
 	return g.test(bpfc.JmpJSET, g.load(o, size), g.constant(mask))

@@ -165,6 +165,7 @@ func (g *gen) checkMax(what string, n, limit uint32) {
 
 // byteTest is "byte OFFSET OP VALUE", relative to the link-layer header.
 func (g *gen) byteTest(n *byteTest) *cond {
+	g.checkMax("byte argument", n.value, 0xff)
 	g.needLinkHdr()
 	b, value := g.load(g.linkHdr.plus(n.offset), 1), g.constant(n.value)
 	if n.offset >= maxOffset {

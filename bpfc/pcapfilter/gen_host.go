@@ -3,6 +3,7 @@ package pcapfilter
 import (
 	"encoding/binary"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -36,7 +37,7 @@ func (g *gen) numberID(n *match) *cond {
 	switch n.q.typ {
 	case typeNone, typeHost, typeNet:
 		if n.q.proto == protoDecnet {
-			return g.host(n.q, v, 0)
+			g.failHint(decnetForm, "invalid DECnet address '%s'", g.textOf(n.id))
 		}
 		mask := uint32(0xffffffff)
 		if n.q.typ == typeNet {
@@ -64,8 +65,10 @@ func (g *gen) numberID(n *match) *cond {
 func (g *gen) ipv4(n *match) *cond {
 	if n.id.kind == idIPv4 && n.q.proto == protoDecnet {
 		switch n.q.typ {
-		case typeNone, typeHost, typeNet:
-			return g.host(n.q, g.decnetAddr(n.id.text), 0)
+		case typeNone, typeHost:
+			return g.decnetHost(n.q.dir, g.decnetAddr(n.id.text))
+		case typeNet:
+			g.fail("'decnet' is not a valid qualifier for 'net'")
 		}
 	}
 	addr, bits := g.parseIPv4(n.id.text)
@@ -153,8 +156,6 @@ func (g *gen) host(q qualifiers, addr, mask uint32) *cond {
 		return c
 	case protoIP, protoARP, protoRARP:
 		return g.hostIn(q.proto, q.dir, addr, mask)
-	case protoDecnet:
-		return g.decnetHost(q.dir, addr)
 	case protoLink:
 		g.fail("link-layer modifier applied to %s", what)
 	case protoAtalk:
@@ -317,15 +318,17 @@ func (g *gen) bytes6(o offset, b [6]byte) *cond {
 	return and(g.cmp(o.plus(2), 4, binary.BigEndian.Uint32(b[2:])), g.cmp(o, 2, uint32(binary.BigEndian.Uint16(b[:]))))
 }
 
-// decnetAddr reads "area.node".
+const decnetForm = "AREA.NODE, up to 63.1023"
+
+// decnetAddr reads "area.node", both decimal: six and ten bits.
 func (g *gen) decnetAddr(s string) uint32 {
-	parts := strings.SplitN(s, ".", 3)
-	area, err1 := parseNumber(parts[0])
-	node, err2 := parseNumber(parts[1])
-	if err1 != nil || err2 != nil {
-		g.fail("malformed decnet address '%s'", s)
+	left, right, _ := strings.Cut(s, ".")
+	area, err := strconv.ParseUint(left, 10, 6)
+	node, err2 := strconv.ParseUint(right, 10, 16)
+	if err != nil || err2 != nil || node > 0x3ff {
+		g.failHint(decnetForm, "invalid DECnet address '%s'", shorten(s))
 	}
-	return area<<10&0xfc00 | node&0x3ff
+	return uint32(area<<10 | node)
 }
 
 // decnetHost tests the node addresses of a DECnet Phase IV routing header, which

@@ -3,6 +3,8 @@ package pcapfilter
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
+	"slices"
 )
 
 func (g *gen) sprintf(format string, args ...any) string { return fmt.Sprintf(format, args...) }
@@ -10,8 +12,8 @@ func (g *gen) sprintf(format string, args ...any) string { return fmt.Sprintf(fo
 // etherNames are the names "ether proto" knows.
 var etherNames = map[string]uint32{
 	"aarp": etherAARP, "arp": etherARP, "atalk": etherAtalk, "decnet": etherDecnet, "ip": etherIP, "ip6": etherIP6,
-	"lat": etherLAT, "loopback": etherLoop, "mopdl": etherMOPDL, "moprc": etherMOPRC, "rarp": etherRARP, "sca": etherSCA,
-	"iso": sapISO, "stp": sapSTP, "ipx": sapIPX, "netbeui": sapNetbeui,
+	"lat": etherLAT, "lldp": etherLLDP, "loopback": etherLoop, "mopdl": etherMOPDL, "moprc": etherMOPRC, "rarp": etherRARP, "sca": etherSCA,
+	"slow": etherSlow, "iso": sapISO, "stp": sapSTP, "ipx": sapIPX, "netbeui": sapNetbeui,
 }
 
 var isoNames = map[string]uint32{"clnp": nlpidCLNP, "esis": nlpidESIS, "isis": nlpidISIS}
@@ -99,11 +101,22 @@ func (g *gen) hostName(n *match) *cond {
 	return c
 }
 
-// gateway is "gateway NAME": from or to the host's MAC address, and neither from
-// nor to its IP address.
+// gateway is "gateway NAME": IPv4, ARP or RARP from or to the host's MAC address,
+// and neither from nor to its IPv4 addresses.
 func (g *gen) gateway(n *match) *cond {
-	if n.q.proto != protoNone && n.q.proto != protoIP && n.q.proto != protoARP && n.q.proto != protoRARP {
-		g.fail("illegal modifier of 'gateway'")
+	protos := []proto{n.q.proto}
+	switch n.q.proto {
+	case protoNone:
+		protos = []proto{protoIP, protoARP, protoRARP}
+	case protoIP, protoARP, protoRARP:
+	default:
+		g.fail("'%v' is not a valid qualifier for 'gateway'", n.q.proto)
+	}
+	if g.mplsDepth > 0 {
+		g.fail("'gateway' cannot be used within MPLS")
+	}
+	if g.tunnel {
+		g.fail("'gateway' cannot be used within Geneve or VXLAN")
 	}
 	if g.lt.mac == nil {
 		g.fail("'gateway' supported only on ethernet/FDDI/token ring/802.11/ATM LANE/Fibre Channel")
@@ -112,8 +125,20 @@ func (g *gen) gateway(n *match) *cond {
 	if !ok {
 		g.failHint("it must be in the ethers and the hosts table", "unknown ether host '%s'", shorten(n.id.text))
 	}
+	addrs, err := g.res.Host(n.id.text)
+	addrs = slices.DeleteFunc(slices.Clone(addrs), func(a netip.Addr) bool { return !a.Is4() })
+	if err != nil || len(addrs) == 0 {
+		g.fail("unknown host '%s'", shorten(n.id.text))
+	}
 	c := g.macHost(dirSrcOrDst, mac)
-	q := qualifiers{proto: n.q.proto, typ: typeHost}
-	ip := g.hostName(&match{n.span, q, n.id})
-	return and(c, negate(ip))
+	var other *cond
+	for _, p := range protos {
+		var from *cond
+		for _, a := range addrs {
+			b := a.As4()
+			from = or(from, g.hostIn(p, dirSrcOrDst, binary.BigEndian.Uint32(b[:]), 0xffffffff))
+		}
+		other = or(other, and(g.linktype(linkProtos[p]), negate(from)))
+	}
+	return and(c, other)
 }

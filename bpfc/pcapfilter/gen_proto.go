@@ -43,7 +43,9 @@ const (
 	etherMPLS    = 0x8847
 	etherPPPoED  = 0x8863
 	etherPPPoES  = 0x8864
+	etherSlow    = 0x8809 // "slow protocols": LACP and others
 	etherQinQ    = 0x88a8
+	etherLLDP    = 0x88cc
 	etherLoop    = 0x9000
 	etherOldQinQ = 0x9100
 	etherBridge  = 0x6558 // transparent Ethernet bridging
@@ -79,6 +81,8 @@ const (
 	isisL2CSNP = 25
 	isisL1PSNP = 26
 	isisL2PSNP = 27
+
+	isisTypeMask = 0x1f // the bits above the PDU type are reserved
 )
 
 // linkProtos are the protocols that the link layer names, by the number
@@ -138,6 +142,16 @@ func (g *gen) abbrev(p proto) *cond {
 // proto translates "over proto v".
 func (g *gen) proto(v uint32, over proto) *cond {
 	switch over {
+	case protoNone, protoIP, protoIP6:
+		g.checkMax("protocol number", v, 0xff)
+	case protoLink:
+		g.checkMax("EtherType", v, 0xffff)
+	case protoISO:
+		g.checkMax("ISO protocol", v, 0xff)
+	case protoISIS:
+		g.checkMax("IS-IS PDU type", v, isisTypeMask)
+	}
+	switch over {
 	case protoNone:
 		c := g.proto(v, protoIP)
 		return or(c, g.proto(v, protoIP6))
@@ -155,7 +169,7 @@ func (g *gen) proto(v uint32, over proto) *cond {
 		return g.isoProto(v)
 	case protoISIS:
 		c := g.proto(nlpidISIS, protoISO)
-		return and(c, g.cmp(g.llc(4), 1, v))
+		return and(c, g.cmpMask(g.osi(4), 1, v, isisTypeMask))
 	case protoARP, protoRARP, protoAtalk, protoDecnet, protoLat, protoSca, protoMoprc, protoMopdl:
 		g.fail("%v does not encapsulate another protocol", over)
 	}
@@ -166,6 +180,7 @@ func (g *gen) proto(v uint32, over proto) *cond {
 // protochain walks the extension headers of IPv6, or the AH headers of either
 // IP, until it finds protocol v. The loop is in emit.go.
 func (g *gen) protochain(v uint32, over proto) *cond {
+	g.checkMax("protocol number", v, 0xff)
 	if over == protoNone {
 		c := g.protochain(v, protoIP)
 		return or(c, g.protochain(v, protoIP6))
@@ -218,7 +233,7 @@ func (g *gen) multicast(p proto) *cond {
 		return g.lt.multicast(g)
 	case protoIP:
 		c := g.linktype(etherIP)
-		return and(c, g.cmpGE(g.net(16), 1, 224))
+		return and(c, g.cmpMask(g.net(16), 1, 0xe0, 0xf0)) // 224.0.0.0/4
 	case protoIP6:
 		c := g.linktype(etherIP6)
 		return and(c, g.cmp(g.net(24), 1, 255))

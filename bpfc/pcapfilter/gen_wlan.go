@@ -180,7 +180,7 @@ func multicastWLAN(g *gen) *cond {
 // isWLAN tells the link types "type", "subtype" and "dir" work on.
 func (g *gen) isWLAN() bool {
 	switch g.dlt {
-	case 105, 119, 127, 163:
+	case 105, 119, 127, 163, 192:
 		return true
 	}
 	return false

@@ -8,9 +8,7 @@ import (
 
 // generator makes expressions from the grammar.
 type generator struct {
-	r *rand.Rand
-	// arith says whether arithmetic may use operators whose behaviour depends
-	// on the engine: shifts by a register.
+	r     *rand.Rand
 	depth int
 }
 
@@ -169,7 +167,7 @@ func (g *generator) head() string {
 		},
 		func() string { return p("tcp ", "udp ", "sctp ") + g.dir() + "port " + port() },
 		func() string {
-			return p("tcp ", "udp ", "sctp ") + g.dir() + "portrange " + g.pick("20-80", "80-20", "1000-2000", "80", "http-ssh", "0-65535", "22-domain", "80-70000", "53-53")
+			return p("tcp ", "udp ", "sctp ") + g.dir() + "portrange " + g.pick("20-80", "80-20", "1000-2000", "80", "http-ssh", "0-65535", "22-domain", "80-70000", "53-53", "80-ftp-data")
 		},
 		func() string {
 			return g.pick("ether ", "ether ", "wlan ", "link ", "ip ") + g.dir() + g.pick("host ", "") + g.macAddr()
@@ -178,10 +176,12 @@ func (g *generator) head() string {
 			return g.pick("wlan ", "ether ") + g.pick("addr1 ", "addr2 ", "addr3 ", "addr4 ", "ra ", "ta ") + g.pick("host ", "") + g.macAddr()
 		},
 		func() string {
-			return p("ip ", "ip6 ", "ether ", "iso ", "isis ") + "proto " + g.pick("6", "17", "1", "58", "44", "50", "300", `\tcp`, `\udp`, `\icmp`, `\ip`, `\arp`, `\stp`, `\isis`, `\clnp`, "0x800", "0x42", "1500", "1501", `\nosuch`, "tcp")
+			return p("ip ", "ip6 ", "ether ", "iso ", "isis ") + "proto " + g.pick("6", "17", "1", "58", "44", "50", "300", `\tcp`, `\udp`, `\icmp`, `\ip`, `\arp`, `\stp`, `\isis`, `\clnp`, "0x800", "0x42", "1500", "1501", `\nosuch`, `\lldp`, `\slow`, "65536", "20", "32", "tcp")
 		},
 		func() string { return p("ip ", "ip6 ") + "protochain " + g.pick("6", "17", "58", `\tcp`, "51") },
-		func() string { return "decnet " + g.dir() + g.pick("host ", "") + g.pick("1.1", "1.9", "10.12", "5") },
+		func() string {
+			return "decnet " + g.dir() + g.pick("host ", "") + g.pick("1.1", "1.9", "1.9", "10.12", "5", "64.1")
+		},
 		func() string {
 			return p() + g.dir() + g.pick("host ", "net ", "port ", "portrange ", "gateway ", "proto ", "protochain ", "") + g.id()
 		},
@@ -202,13 +202,13 @@ func (g *generator) primitive() string {
 		func() string { return "vlan" + opt(" 5", " 100") },
 		func() string { return "mpls" + opt(" 4", " 5", " 1048575", " 1048576") },
 		func() string { return "pppoes" + opt(" 5", " 65536") },
-		func() string { return g.pick("pppoed", "geneve", "geneve 5", "pppoes 5") },
+		func() string { return g.pick("pppoed", "geneve", "geneve 5", "pppoes 5", "vxlan", "vxlan 5") },
 		func() string {
 			return "llc" + opt(" i", " s", " u", " rr", " rnr", " rej", " ui", " ua", " disc", " sabme", " test", " xid", " frmr", " x")
 		},
 		func() string {
 			return g.pick("type mgt", "type ctl", "type data", "type 8", "type 1", "subtype beacon", "subtype ack", "type data subtype qos",
-				"type mgt subtype ack", "type ctl subtype 0xc0", "type 0 subtype 0x80", "dir tods", "dir fromds", "dir 2", "dir x", "wlan type data")
+				"type mgt subtype ack", "subtype ba", "type ctl subtype bar", "dir 4", "type ctl subtype 0xc0", "type 0 subtype 0x80", "dir tods", "dir fromds", "dir 2", "dir x", "wlan type data")
 		},
 		func() string {
 			return g.pick("lane", "oam", "fisu", "vpi 3", "opc 5", "ifname eth0", "action pass", "rnr 5")

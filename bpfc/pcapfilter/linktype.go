@@ -156,28 +156,25 @@ func (g *gen) version(o offset, p uint32) *cond {
 	return g.no()
 }
 
-// Address families at the start of BSD's loopback headers. That of IPv6 is the
-// one of the system that compiles the filter, as in libpcap: here Linux's.
-const (
-	afInet  = 2
-	afInet6 = 10
-)
+// addressFamilies are the address families at the start of BSD's loopback headers. All
+// systems agree in that of IPv4; IPv6 is 24 on NetBSD and OpenBSD, 28 on FreeBSD,
+// 30 on macOS and 10 on Linux, where a capture read now may come from any.
+var addressFamilies = map[uint32][]uint32{etherIP: {2}, etherIP6: {24, 28, 30, 10}}
 
-// protoFamily is for NULL, ENC (the family in the byte order of the capturing
-// machine, here taken for little-endian) and LOOP (big-endian).
+// protoFamily is for LOOP, whose family is big-endian, and for NULL and ENC,
+// whose family is in the byte order of the capturing machine: either.
 func protoFamily(g *gen, p uint32) *cond {
-	family := uint32(afInet)
-	switch p {
-	case etherIP:
-	case etherIP6:
-		family = afInet6
-	default:
+	var c *cond
+	for _, f := range addressFamilies[p] {
+		c = or(c, g.cmp(g.linkHdr, 4, f))
+		if g.dlt != 108 {
+			c = or(c, g.cmp(g.linkHdr, 4, f<<24))
+		}
+	}
+	if c == nil {
 		return g.no()
 	}
-	if g.dlt != 108 {
-		family <<= 24
-	}
-	return g.cmp(g.linkHdr, 4, family)
+	return c
 }
 
 // Protocols of PPP (IANA, "Point-to-Point Protocol Field Assignments").
@@ -248,11 +245,15 @@ func (g *gen) isoProto(v uint32) *cond {
 		return g.cmp(g.linkHdr.plus(2), 2, 0x03<<8|v)
 	}
 	c := g.linktype(sapISO)
-	at := g.llc(0) // behind 802.2
+	return and(c, g.cmp(g.osi(0), 1, v))
+}
+
+// osi is an offset in an OSI network layer header.
+func (g *gen) osi(k uint32) offset {
 	if g.dlt == 104 {
-		at = at.plus(1) // Cisco puts one byte of filling first
+		k++ // Cisco puts one byte of filling first
 	}
-	return and(c, g.cmp(at, 1, v))
+	return g.llc(k) // behind 802.2
 }
 
 // protoEther is for Ethernet: an Ethernet type, or a length and 802.2 behind it.
@@ -370,17 +371,15 @@ func (g *gen) inbound(in bool) *cond {
 	g.needLinkHdr() // as libpcap does, for a radio header to be there
 	var out *cond
 	switch g.dlt {
-	case 8: // SLIP: a byte of direction, 0 received
-		out = negate(g.cmp(g.linkHdr, 1, 0))
-	case 113:
-		out = g.cmp(g.linkHdr, 2, packetOutgoing)
-	case 276:
-		out = g.cmp(g.linkHdr.plus(10), 1, packetOutgoing)
-	case 166: // PPP_PPPD: 0 received, 1 sent
+	case 8, 166: // SLIP, PPP_PPPD: a byte of direction, 0 received, 1 sent
 		if in {
 			return g.cmp(g.linkHdr, 1, 0)
 		}
 		return g.cmp(g.linkHdr, 1, 1)
+	case 113:
+		out = g.cmp(g.linkHdr, 2, packetOutgoing)
+	case 276:
+		out = g.cmp(g.linkHdr.plus(10), 1, packetOutgoing)
 	default:
 		out = g.cmp(offset{k: skfAdOff + skfAdPktType}, 2, packetOutgoing)
 	}

@@ -75,11 +75,14 @@ func TestOffline(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for expr, equal := range map[string]string{
-				"host alpha":          "host 10.1.1.1 or host 2001:db8::7",
-				"ip6 host ALPHA":      "ip6 host 2001:db8::7",
-				"net lan":             "net 192.168.5",
-				"ether host alpha":    "ether host 1:2:3:4:5:6",
-				"gateway alpha":       "ether host 1:2:3:4:5:6 and not (host 10.1.1.1 or host 2001:db8::7)",
+				"host alpha":       "host 10.1.1.1 or host 2001:db8::7",
+				"ip6 host ALPHA":   "ip6 host 2001:db8::7",
+				"net lan":          "net 192.168.5",
+				"ether host alpha": "ether host 1:2:3:4:5:6",
+				"arp host alpha":   "arp host 10.1.1.1", // its IPv6 address is left out
+				"ip gateway alpha": "ether host 1:2:3:4:5:6 and ip and not ip host 10.1.1.1",
+				"gateway alpha": "ether host 1:2:3:4:5:6 and ((ip and not ip host 10.1.1.1) or (arp and not arp host 10.1.1.1) " +
+					"or (rarp and not rarp host 10.1.1.1))",
 				"port ourservice":     "tcp port 4711",
 				"port other":          "tcp port 4711",
 				"port domain":         "port 53",
@@ -107,7 +110,8 @@ func TestOffline(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	for _, expr := range []string{"host beta", "net zero", "ether host beta", "port nosuch", "udp port ourservice", "ip proto nosuch"} {
+	for _, expr := range []string{"host beta", "net zero", "ether host beta", "port nosuch", "udp port ourservice", "ip proto nosuch",
+		"gateway beta", "ip6 gateway alpha", "mpls and gateway alpha", "geneve and gateway alpha", "arp host nosuch"} {
 		if _, err := Compile(expr, Options{Resolver: res}); err == nil {
 			t.Errorf("%q: accepted", expr)
 		}

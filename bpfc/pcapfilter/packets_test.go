@@ -2,9 +2,11 @@ package pcapfilter
 
 import (
 	"encoding/binary"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -96,6 +98,9 @@ func readPcap(file string, lt LinkType) (ps []packet) {
 // innerLen is the length of the Ethernet frame in the tunnels.
 const innerLen = 14 + 20 + 40
 
+// afInet6Linux is the address family of IPv6 on Linux.
+const afInet6Linux = 10
+
 // payloads are network layer packets, with the Ethernet type that names them.
 func payloads() map[string]struct {
 	etherType uint32
@@ -152,6 +157,8 @@ func payloads() map[string]struct {
 		"pim":      {etherIP, ip(ipPIM, 0, 0, make([]byte, 8))},
 		"geneve":   {etherIP, ip(ipUDP, 0, 4, udp(4000, portGeneve, geneve))},
 		"vxlan":    {etherIP, ip(ipUDP, 0, 0, udp(4000, portVXLAN, vx))},
+		"vxlanGBP": {etherIP, ip(ipUDP, 0, 0, udp(4000, portVXLAN, append([]byte{0, 0, 0, 0, 0x88, 0, 0, 1}, vx[8:]...)))},
+		"classE":   {etherIP, append(ip(ipTCP, 0, 0, nil)[:16], 240, 0, 0, 1)},
 		"geneve6":  {etherIP6, ip6(ipUDP, udp(4000, portGeneve, geneve))},
 		"tcp6":     {etherIP6, ip6(ipTCP, tcp(443, 80, 0x11))},
 		"frag6":    {etherIP6, ip6(ipFragment, append([]byte{ipTCP, 0, 0, 1, 0, 0, 0, 1}, tcp(80, 80, 2)...))},
@@ -166,8 +173,12 @@ func payloads() map[string]struct {
 		"pppoes":   {etherPPPoES, append([]byte{0x11, 0, 0, 5, 0, 60, 0, 0x21}, ip(ipTCP, 0, 0, tcp(80, 1, 2))...)},
 		"pppoed":   {etherPPPoED, make([]byte, 40)},
 		"decnet":   {etherDecnet, []byte{20, 0, 0x81, 0x26, 0, 0, 0xaa, 0, 4, 0, 5, 4, 0, 0, 0xaa, 0, 4, 0, 9, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
+		"decnet2":  {etherDecnet, []byte{9, 0, 0x02, 9, 4, 5, 4, 0, 0, 0, 0}},
+		"decnet2p": {etherDecnet, []byte{9, 0, 0x81, 0x02, 9, 4, 5, 4, 0, 0, 0}},
 		"atalk":    {etherAtalk, make([]byte, 30)},
 		"iso":      {46, append([]byte{0xfe, 0xfe, 3, 0x83, 27, 1, 0, 18, 1, 0, 0}, make([]byte, 40)...)},
+		"isis":     {46, append([]byte{0xfe, 0xfe, 3, 0x83, 27, 1, 0, 0xe0 | isisL2LSP, 1, 0, 0}, make([]byte, 40)...)},
+		"osi":      {0xfefe, append([]byte{0, 0x83, 27, 1, 0, isisL2CSNP, 1, 0, 0}, make([]byte, 40)...)}, // as in Cisco's HDLC
 		"stp":      {38, append([]byte{0x42, 0x42, 3}, make([]byte, 40)...)},
 		"snapAARP": {46, append([]byte{0xaa, 0xaa, 3, 0, 0, 0, 0x80, 0xf3}, make([]byte, 40)...)},
 		"snapAT":   {46, append([]byte{0xaa, 0xaa, 3, 8, 0, 7, 0x80, 0x9b}, make([]byte, 40)...)},
@@ -178,7 +189,9 @@ func payloads() map[string]struct {
 
 // synthesise puts the payloads behind the link type's header.
 func synthesise(lt LinkType) (ps []packet) {
-	for _, p := range payloads() {
+	all := payloads()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		p := all[name]
 		for _, h := range headers(lt, p.etherType) {
 			d := append(h, p.data...)
 			ps = append(ps, packet{d, len(d)})
@@ -191,7 +204,7 @@ func synthesise(lt LinkType) (ps []packet) {
 }
 
 // headers are link-layer headers that say etherType, as far as they can.
-func headers(lt LinkType, etherType uint32) [][]byte {
+func headers(lt LinkType, etherType uint32) (hs [][]byte) {
 	be16 := func(b []byte, v uint32) []byte { return binary.BigEndian.AppendUint16(b, uint16(v)) }
 	snap := func(b []byte) []byte { return be16(append(b, 0xaa, 0xaa, 3, 0, 0, 0), etherType) }
 	wlan := func(b []byte, fc0, fc1 byte, more int) []byte {
@@ -207,17 +220,22 @@ func headers(lt LinkType, etherType uint32) [][]byte {
 	}
 	switch n := lt.Number(); n {
 	case 0, 108, 109:
-		family := uint32(2)
-		if etherType == etherIP6 {
-			family = afInet6
+		for i, family := range addressFamilies[etherType] {
+			if family == afInet6Linux {
+				continue // see TestLoopbackFamilies
+			}
+			h := make([]byte, findLink(n).pay)
+			if n == 108 || i%2 > 0 {
+				binary.BigEndian.PutUint32(h, family)
+			} else {
+				binary.LittleEndian.PutUint32(h, family)
+			}
+			hs = append(hs, h)
 		}
-		h := make([]byte, findLink(n).pay)
-		if n == 108 {
-			binary.BigEndian.PutUint32(h, family)
-		} else {
-			binary.LittleEndian.PutUint32(h, family)
+		if hs == nil {
+			hs = [][]byte{make([]byte, findLink(n).pay)}
 		}
-		return [][]byte{h}
+		return hs
 	case 1:
 		return [][]byte{be16([]byte{1, 2, 3, 4, 5, 6, 6, 5, 4, 3, 2, 1}, etherType),
 			be16([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4, 5, 6}, etherType)}

@@ -12,7 +12,7 @@ var wlanSubtypes = map[string]uint32{
 	"disassoc": 0xa0, "disassociation": 0xa0, "auth": 0xb0, "authentication": 0xb0,
 	"deauth": 0xc0, "deauthentication": 0xc0,
 
-	"ps-poll": 0xa4, "rts": 0xb4, "cts": 0xc4, "ack": 0xd4, "cf-end": 0xe4, "cf-end-ack": 0xf4,
+	"bar": 0x84, "ba": 0x94, "ps-poll": 0xa4, "rts": 0xb4, "cts": 0xc4, "ack": 0xd4, "cf-end": 0xe4, "cf-end-ack": 0xf4,
 
 	"data": 0x08, "data-cf-ack": 0x18, "data-cf-poll": 0x28, "data-cf-ack-poll": 0x38,
 	"null": 0x48, "cf-ack": 0x58, "cf-poll": 0x68, "cf-ack-poll": 0x78,
@@ -45,6 +45,9 @@ func (p *parser) wlan(from span) node {
 	switch kw {
 	case kwDir:
 		lookup(wlanDirs, "direction")
+		if value > fcDirMask {
+			p.fail(faultf(t.span, "invalid 802.11 direction value 0x%x", value))
+		}
 		p.advance()
 		return &wlanDir{from.to(t.span), value}
 	case kwSubtype:

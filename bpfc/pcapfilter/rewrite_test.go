@@ -1,0 +1,281 @@
+package pcapfilter
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// filter is an expression as the list of known differences looks at it.
+type filter struct {
+	src  string
+	root node // nil if we cannot parse it
+	dlt  int
+}
+
+func newFilter(lt LinkType, src string) *filter {
+	root, f := parse(src)
+	if f != nil {
+		root = nil
+	}
+	return &filter{src, root, lt.Number()}
+}
+
+// edit replaces a piece of an expression.
+type edit struct {
+	span
+	text string
+}
+
+// apply makes all edits; one inside another is left out.
+func (f *filter) apply(edits []edit) string {
+	slices.SortFunc(edits, func(a, b edit) int { return a.pos - b.pos })
+	var b strings.Builder
+	at := 0
+	for _, e := range edits {
+		if e.pos < at {
+			continue
+		}
+		b.WriteString(f.src[at:e.pos])
+		b.WriteString(e.text)
+		at = e.end
+	}
+	b.WriteString(f.src[at:])
+	return b.String()
+}
+
+// walk visits all nodes of the boolean expression.
+func (f *filter) walk(visit func(n node)) {
+	var walk func(n node)
+	walk = func(n node) {
+		switch n := n.(type) {
+		case nil:
+		case *andOr:
+			for _, l := range n.links {
+				walk(l.x)
+			}
+		case *not:
+			walk(n.x)
+		default:
+			visit(n)
+		}
+	}
+	walk(f.root)
+}
+
+// replace makes a rewriting of one that gives other words for a primitive, or
+// none. They stand in parentheses, so that what is behind them inherits what it
+// did.
+func replace(words func(f *filter, n node) string) func(f *filter) []edit {
+	return func(f *filter) (edits []edit) {
+		f.walk(func(n node) {
+			if w := words(f, n); w != "" {
+				edits = append(edits, edit{n.where(), "(" + w + ")"})
+			}
+		})
+		return edits
+	}
+}
+
+// has tells whether there is a primitive of one of the keywords.
+func has(kws ...keyword) func(f *filter) bool {
+	return func(f *filter) (found bool) {
+		f.walk(func(n node) {
+			p, ok := n.(*plain)
+			found = found || ok && slices.Contains(kws, p.kw)
+		})
+		return found
+	}
+}
+
+// hasMatch tells whether there is an identifier of a sort.
+func hasMatch(is func(m *match) bool) func(f *filter) bool {
+	return func(f *filter) (found bool) {
+		f.walk(func(n node) {
+			m, ok := n.(*match)
+			found = found || ok && is(m)
+		})
+		return found
+	}
+}
+
+// byteOperators says "byte N & M" and "byte N | M" by a load.
+func byteOperators(_ *filter, n node) string {
+	if b, ok := n.(*byteTest); ok && (b.op == '&' || b.op == '|') {
+		return fmt.Sprintf("link[%d] %c %d != 0", b.offset, rune(b.op), b.value)
+	}
+	return ""
+}
+
+// ip4Multicast bounds "ip multicast" above.
+func ip4Multicast(f *filter, n node) string {
+	if c, ok := n.(*cast); ok && c.proto == protoIP && !c.broadcast {
+		return "ip multicast and ip[16] < 240"
+	}
+	return ""
+}
+
+// isisTypes are the PDU types a primitive is about.
+func isisTypes(n node) []uint32 {
+	switch n := n.(type) {
+	case *abbrev:
+		return isisGroups[n.proto]
+	case *match:
+		if n.q.proto == protoISIS && n.q.typ == typeProto && n.id.kind == idNumber {
+			return []uint32{n.id.num}
+		}
+	}
+	return nil
+}
+
+// anyOf joins words made of numbers.
+func anyOf(format string, numbers []uint32) string {
+	var parts []string
+	for _, v := range numbers {
+		parts = append(parts, fmt.Sprintf(format, v))
+	}
+	return strings.Join(parts, " or ")
+}
+
+// isisReserved says PDU types with each setting of the three reserved bits above
+// them.
+func isisReserved(f *filter, n node) string {
+	var all []uint32
+	for _, v := range isisTypes(n) {
+		for high := range uint32(8) {
+			all = append(all, v|high<<5)
+		}
+	}
+	if f.dlt == 104 {
+		return ""
+	}
+	return anyOf("isis proto %d", all)
+}
+
+// isisInCHDLC says where the PDU type is behind Cisco's filling.
+func isisInCHDLC(_ *filter, n node) string {
+	if types := isisTypes(n); types != nil {
+		return "isis and (" + anyOf("link[9] & 0x1f = %d", types) + ")"
+	}
+	return ""
+}
+
+// frameControlLoads says "type", "subtype" and "dir" by loads.
+func frameControlLoads(_ *filter, n node) string {
+	switch n := n.(type) {
+	case *wlanType:
+		return fmt.Sprintf("link[0] & %d = %d", n.mask, n.value)
+	case *wlanDir:
+		return fmt.Sprintf("link[1] & 3 = %d", n.value)
+	}
+	return ""
+}
+
+// blockAck says the subtypes "ba" and "bar" by a load.
+func blockAck(f *filter, n node) string {
+	if w, ok := n.(*wlanType); ok {
+		words := strings.Fields(f.src[w.pos:w.end])
+		if last := words[len(words)-1]; last == "ba" || last == "bar" {
+			return frameControlLoads(f, n)
+		}
+	}
+	return ""
+}
+
+// metadata says what loads metadata by a load that ends in the same way where
+// there is none: the packet is rejected.
+func metadata(f *filter, n node) string {
+	p, ok := n.(*plain)
+	if !ok {
+		return ""
+	}
+	switch p.kw {
+	case kwInbound, kwOutbound:
+		if slices.Contains([]int{8, 113, 166, 276}, f.dlt) {
+			return ""
+		}
+	case kwIfindex:
+		if f.dlt == 276 {
+			return ""
+		}
+	default:
+		return ""
+	}
+	return "link[0] / (1 * 0) = 0"
+}
+
+// slipOutbound says the direction byte of SLIP.
+func slipOutbound(_ *filter, n node) string {
+	if p, ok := n.(*plain); ok && p.kw == kwOutbound {
+		return "link[0] = 1"
+	}
+	return ""
+}
+
+// decnetLoads says the destination of DECnet packets by loads of the size of what
+// is compared.
+func decnetLoads(_ *filter, n node) string {
+	m, ok := n.(*match)
+	if !ok || m.q.proto != protoDecnet || m.q.dir == dirSrc {
+		return ""
+	}
+	addr := (&gen{}).decnetAddr(m.id.text)
+	node := addr>>8 | addr&0xff<<8
+	dst := fmt.Sprintf("((decnet[2] & 7 = 2 and decnet[3:2] = %d) or (decnet[2:2] & 0xff07 = 0x8102 and decnet[4:2] = %[1]d)"+
+		" or (decnet[2] & 7 = 6 and decnet[9:2] = %[1]d) or (decnet[2:2] & 0xff07 = 0x8106 and decnet[10:2] = %[1]d))", node)
+	switch m.q.dir {
+	case dirDst:
+		return dst
+	case dirSrcAndDst:
+		return "decnet src " + m.id.text + " and " + dst
+	}
+	return "decnet src " + m.id.text + " or " + dst
+}
+
+// divisors puts a factor of one before what is evaluated first in a divisor or a
+// shift count that is not a number.
+func divisors(f *filter) (edits []edit) {
+	var walk func(x arith)
+	walk = func(x arith) {
+		switch x := x.(type) {
+		case *arNegate:
+			walk(x.x)
+		case *arLoad:
+			walk(x.index)
+		case *arBinary:
+			walk(x.a)
+			walk(x.b)
+			switch x.op {
+			case '/', '%', tLSH, tRSH:
+				if _, number := x.b.(*arNumber); number {
+					return
+				}
+				if n := firstNumber(x.b); n != nil {
+					edits = append(edits, edit{n.span, "(1 * " + f.src[n.pos:n.end] + ")"})
+				}
+			}
+		}
+	}
+	f.walk(func(n node) {
+		if r, ok := n.(*relation); ok {
+			walk(r.a)
+			walk(r.b)
+		}
+	})
+	return edits
+}
+
+// firstNumber is what arithmetic evaluates first, if that is a number.
+func firstNumber(x arith) *arNumber {
+	switch x := x.(type) {
+	case *arNumber:
+		return x
+	case *arNegate:
+		return firstNumber(x.x)
+	case *arLoad:
+		return firstNumber(x.index)
+	case *arBinary:
+		return firstNumber(x.a)
+	}
+	return nil
+}
