@@ -181,6 +181,9 @@ func (g *gen) hostIn(p proto, d dir, addr, mask uint32) *cond {
 			off = src
 		}
 		c := g.linktype(linkProtos[p])
+		if mask == 0 {
+			return c // any address, so none is looked at
+		}
 		return and(c, g.cmpMask(g.net(off), 4, addr, mask))
 	})
 }
@@ -261,7 +264,7 @@ func (g *gen) host6(q qualifiers, addr [16]byte, bits int) *cond {
 			word := binary.BigEndian.Uint32(addr[4*i:])
 			mask := uint32(0xffffffff)
 			if left := bits - 32*i; left <= 0 {
-				mask = 0
+				break // what is behind the prefix may be cut off
 			} else if left < 32 {
 				mask <<= 32 - left
 			}

@@ -154,20 +154,19 @@ func lostOffsets(j *judge, lt LinkType, prog []bpf.RawInstruction) []bpf.RawInst
 			written[in.K] = true
 		}
 	}
-	lost := false
+	lost := func(in bpf.RawInstruction) bool { return isReload(in) && !written[in.K] }
+	if !slices.ContainsFunc(prog, lost) {
+		return was
+	}
 	for i, in := range prog {
-		if !isReload(in) || written[in.K] {
-			continue
-		}
-		lost = true
-		if i+2 < len(prog) && testsDataFrame(prog[i+1], prog[i+2]) {
+		if lost(in) && i+2 < len(prog) && testsDataFrame(prog[i+1], prog[i+2]) {
 			to.header = in.K
-		} else if in.K != to.header {
-			to.payload = in.K
 		}
 	}
-	if !lost {
-		return was
+	for _, in := range prog {
+		if lost(in) && in.K != to.header {
+			to.payload = in.K
+		}
 	}
 	a, err := j.ask(lt, "ip")
 	if err != nil || len(a.progs) == 0 {

@@ -1,7 +1,9 @@
 package pcapfilter
 
 import (
+	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -208,6 +210,47 @@ func metadata(f *filter, n node) string {
 func slipOutbound(_ *filter, n node) string {
 	if p, ok := n.(*plain); ok && p.kw == kwOutbound {
 		return "link[0] = 1"
+	}
+	return ""
+}
+
+// prefixLoads says a net by loads of no more than its prefix.
+func prefixLoads(f *filter, n node) string {
+	m, ok := n.(*match)
+	if !ok || m.q.typ != typeNet {
+		return ""
+	}
+	switch m.id.kind {
+	case idIPv4Prefix, idIPv4Mask:
+		if m.id.kind == idIPv4Prefix && m.id.num > 0 || strings.Trim(m.id.mask, "0.") != "" {
+			return ""
+		}
+		switch {
+		case m.q.proto != protoNone:
+			return m.q.proto.String()
+		case has(kwMPLS)(f):
+			return "ip"
+		}
+		return "ip or arp or rarp"
+	case idIPv6Prefix:
+		addr := netip.MustParseAddr(m.id.text).As16()
+		side := func(at int) string {
+			words := []string{"ip6"}
+			for i := 0; i < 4 && 32*i < int(m.id.num); i++ {
+				mask := ^uint32(0) << max(0, 32*(i+1)-int(m.id.num))
+				words = append(words, fmt.Sprintf("ip6[%d:4] & %d = %d", at+4*i, mask, binary.BigEndian.Uint32(addr[4*i:])))
+			}
+			return "(" + strings.Join(words, " and ") + ")"
+		}
+		switch m.q.dir {
+		case dirSrc:
+			return side(8)
+		case dirDst:
+			return side(24)
+		case dirSrcAndDst:
+			return side(8) + " and " + side(24)
+		}
+		return side(8) + " or " + side(24)
 	}
 	return ""
 }
