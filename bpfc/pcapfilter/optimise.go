@@ -21,9 +21,14 @@ func optimise(vs *values, root *block, slots int) (*block, int) {
 	if len(order) > maxBlocks {
 		return nil, slots
 	}
+	for _, b := range order {
+		b.id = 0
+	}
+	slots = tries(vs, root, slots)
+	order = layout(root)
 	t := newThreader(vs, order)
 	root = t.thread(root, &facts{ne: t.ne})
-	return search(vs, root, slots)
+	return search(vs, dropLoads(root), slots)
 }
 
 // needs is what the blocks from one on look at.
