@@ -31,7 +31,7 @@ type edit struct {
 
 // apply makes all edits; one inside another is left out.
 func (f *filter) apply(edits []edit) string {
-	slices.SortFunc(edits, func(a, b edit) int { return a.pos - b.pos })
+	slices.SortStableFunc(edits, func(a, b edit) int { return a.pos - b.pos })
 	var b strings.Builder
 	at := 0
 	for _, e := range edits {
@@ -44,6 +44,32 @@ func (f *filter) apply(edits []edit) string {
 	}
 	b.WriteString(f.src[at:])
 	return b.String()
+}
+
+// whole is a span and the parentheses around its ends that belong to it: the
+// spans of arithmetic leave them out.
+func (f *filter) whole(s span) span {
+	open, missing := 0, 0
+	for _, c := range f.src[s.pos:s.end] {
+		switch c {
+		case '(':
+			open++
+		case ')':
+			open--
+			missing = max(missing, -open)
+		}
+	}
+	for n := missing; n > 0; s.pos-- {
+		if f.src[s.pos-1] == '(' {
+			n--
+		}
+	}
+	for n := open + missing; n > 0; s.end++ {
+		if f.src[s.end] == ')' {
+			n--
+		}
+	}
+	return s
 }
 
 // walk visits all nodes of the boolean expression.
@@ -273,6 +299,86 @@ func decnetLoads(_ *filter, n node) string {
 		return "decnet src " + m.id.text + " and " + dst
 	}
 	return "decnet src " + m.id.text + " or " + dst
+}
+
+// decidedByLink says what is true or false on any packet of the link type by a
+// comparison, which libpcap does not work out.
+func decidedByLink(f *filter) (edits []edit) {
+	g := newGen(Options{LinkType: LinkTypeOf(f.dlt)})
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(*fault); !ok {
+				panic(r)
+			}
+			edits = nil // refused, so there is nothing to compare
+		}
+	}()
+	f.walk(func(n node) {
+		if v, ok := decided(g.cond(n)); ok {
+			edits = append(edits, edit{f.whole(n.where()), map[bool]string{true: "(1 = 1)", false: "(1 = 2)"}[v]})
+		}
+	})
+	return edits
+}
+
+// decided is the value of a condition that does not depend on the packet. What
+// stands beside something that decides the whole is not looked at.
+func decided(c *cond) (v, ok bool) {
+	switch c.kind {
+	case condTest:
+		if c.test.a.op == opConst && c.test.b.op == opConst {
+			return c.test.holds(c.test.a.k, c.test.b.k), true
+		}
+	case condNot:
+		v, ok = decided(c.l)
+		return !v, ok
+	case condAnd, condOr:
+		l, lok := decided(c.l)
+		r, rok := decided(c.r)
+		decides := c.kind == condOr
+		if lok && l == decides || rok && r == decides {
+			return decides, true
+		}
+		return !decides, lok && rok
+	}
+	return false, false
+}
+
+// guards says first, and in the order of the text, what must hold for the loads
+// of a comparison to make sense.
+func guards(f *filter) (edits []edit) {
+	constant := decidedByLink(f)
+	f.walk(func(n node) {
+		if r, ok := n.(*relation); ok {
+			s := f.whole(r.span)
+			words := append(guardWords(r.a), guardWords(r.b)...)
+			if words != nil && !slices.ContainsFunc(constant, func(e edit) bool { return e.span == s }) {
+				edits = append(edits, edit{span{s.pos, s.pos}, "(" + strings.Join(words, " and ") + " and "}, edit{span{s.end, s.end}, ")"})
+			}
+		}
+	})
+	return edits
+}
+
+func guardWords(x arith) []string {
+	switch x := x.(type) {
+	case *arNegate:
+		return guardWords(x.x)
+	case *arBinary:
+		return guardWords(x.a)
+	case *arLoad:
+		words := guardWords(x.index)
+		switch x.proto {
+		case protoRadio, protoLink:
+			return words
+		case protoICMP6:
+			return append(words, "ip6", "ip6[6] = 58")
+		case protoSCTP, protoTCP, protoUDP, protoICMP, protoIGMP, protoIGRP, protoPIM, protoVRRP, protoCARP:
+			return append(append([]string{"ip"}, words...), x.proto.String(), "ip[6:2] & 0x1fff = 0")
+		}
+		return append(words, x.proto.String())
+	}
+	return nil
 }
 
 // divisors puts a factor of one before what is evaluated first in a divisor or a
