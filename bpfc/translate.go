@@ -40,6 +40,20 @@ func TranslateBatch(p *Program, level int) (*lir.Func, error) {
 	return translate(p, level, lowerBatch, nil)
 }
 
+// TranslateRecords is TranslateBatch for packets that lie in memory with headers
+// which tell where the next one is. The first parameter is the address of the
+// first header, the result the address to which the last one leads.
+//
+// The headers are believed: a wrong one makes the function read where there is
+// no packet.
+func TranslateRecords(p *Program, level int, layout Records) (*lir.Func, error) {
+	return translate(p, level, lowerRecords(layout), nil)
+}
+
+// UsesAux tells whether a function that Translate, TranslateBatch or
+// TranslateRecords made looks at the Aux that it is given.
+func UsesAux(f *lir.Func) bool { return f.Reads()[f.Params[ParamAux]] > 0 }
+
 // translate makes a function of the best form of a program that fits the frame.
 // Merged values live long, and more of them may be in use at once than there is
 // room for. So may be values as the program has them, where many are read far

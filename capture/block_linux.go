@@ -32,11 +32,16 @@ type Block struct {
 	left uint32 // packets not yet looked at
 	at   int    // offset of the first of these
 	pkt  LivePacket
+
+	filter        *blockFilter // nil: all packets are given
+	passed, bytes int64        // of packets that were looked at
 }
 
 // LivePacket is a packet in a ring.
 type LivePacket struct {
 	Packet
+	Verdict uint32 // of Block.Filter's filter: not 0; undefined without
+
 	hdr *unix.Tpacket3Hdr
 	ll  *unix.RawSockaddrLinklayer
 	mem []byte // the block from hdr on
@@ -47,15 +52,21 @@ type LivePacket struct {
 func (b *Block) take(h *unix.TpacketHdrV1, mem []byte) {
 	b.hdr, b.mem = h, mem
 	b.left, b.at = h.Num_pkts, int(h.Offset_to_first_pkt)
+	b.filter, b.passed, b.bytes = nil, 0, 0
 }
 
-// Len returns how many packets the block has, before Direction is looked at.
+// Len returns how many packets the block has, before Direction and a filter are
+// looked at.
 func (b *Block) Len() int {
 	if b.hdr == nil {
 		return 0
 	}
 	return int(b.hdr.Num_pkts)
 }
+
+// Passed returns how many packets of the direction asked for Next has looked at,
+// whether they matched or not, and how many bytes the ring has of them.
+func (b *Block) Passed() (packets, bytes int64) { return b.passed, b.bytes }
 
 // Next returns the next packet of the block, nil after the last. It is the
 // Block's own, and the next call overwrites it.
@@ -65,9 +76,15 @@ func (b *Block) Next() *LivePacket {
 		p.mem = b.mem[b.at:]
 		p.hdr = (*unix.Tpacket3Hdr)(unsafe.Pointer(&p.mem[0]))
 		p.ll = (*unix.RawSockaddrLinklayer)(unsafe.Pointer(&p.mem[sockaddrOffset]))
+		left := b.left
 		b.left--
 		b.at += int(p.hdr.Next_offset) // 0 in the last
 		if b.ring.check && !b.ring.wants(p.ll) {
+			continue
+		}
+		b.passed++
+		if b.filter != nil && b.filter.rejected(left) {
+			b.bytes += int64(min(p.hdr.Snaplen, uint32(b.ring.opts.SnapLen)))
 			continue
 		}
 		p.TS = int64(p.hdr.Sec)*1e9 + int64(p.hdr.Nsec)
@@ -75,11 +92,17 @@ func (b *Block) Next() *LivePacket {
 		p.max = b.ring.opts.SnapLen
 		if p.LinkType == LinkLinuxSLL2 {
 			p.cook(b.ring.opts.VLAN)
-			return p
+		} else {
+			p.setData(int(p.hdr.Mac))
+			if b.ring.opts.VLAN == VLANWire {
+				p.InsertTag()
+			}
 		}
-		p.setData(int(p.hdr.Mac))
-		if b.ring.opts.VLAN == VLANWire {
-			p.InsertTag()
+		b.bytes += int64(len(p.Data))
+		if b.filter != nil {
+			if p.Verdict = b.filter.verdict(p, left); p.Verdict == 0 {
+				continue
+			}
 		}
 		return p
 	}

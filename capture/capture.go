@@ -5,8 +5,9 @@
 //
 // A [Reader] reads pcap and pcapng (every byte order, time resolution and
 // packet block of the formats, gzip included) from any io.Reader, so files,
-// pipes and standard input are all the same. It reads ahead into one buffer and
-// hands out slices of that buffer: no packet is copied and none is allocated.
+// pipes and standard input are all the same. It reads into one buffer and hands
+// out slices of that buffer: no packet is copied and none is allocated. Files are
+// read faster with [WithReadAhead], in goroutines.
 //
 //	r, err := capture.NewReader(f)
 //	...
@@ -39,6 +40,7 @@
 // that the kernel writes packets into (Linux only). [Ring.Next] hands out blocks
 // of packets, which are used where they are and given back. What a packet's bytes
 // do not tell, a VLAN tag before all, goes into a bpfc.Aux for the filter.
+// [Block.Filter] has generated code go over a whole block.
 //
 // # Sources
 //

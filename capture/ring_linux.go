@@ -31,6 +31,8 @@ type Ring struct {
 	cur   int // the block that the kernel hands over next
 	block Block
 
+	filter blockFilter // the last one that a block was given
+
 	// check says that packets have to be looked at one by one for direction.
 	check bool
 

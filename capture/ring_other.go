@@ -8,6 +8,7 @@ import (
 	"iter"
 
 	"github.com/bpfjit/bpfjit/bpfc"
+	"github.com/bpfjit/bpfjit/jit"
 )
 
 // errNoRing is what opening a ring gives where there are none, so that programs
@@ -38,13 +39,18 @@ func (*Ring) Close() error                         { return errNoRing }
 // Block is a block of packets in a ring.
 type Block struct{}
 
-func (*Block) Len() int                   { return 0 }
-func (*Block) Next() *LivePacket          { return nil }
-func (*Block) All() iter.Seq[*LivePacket] { return func(func(*LivePacket) bool) {} }
-func (*Block) Release()                   {}
+func (*Block) Len() int                       { return 0 }
+func (*Block) Filter(*jit.Filter)             {}
+func (*Block) Passed() (packets, bytes int64) { return 0, 0 }
+func (*Block) Next() *LivePacket              { return nil }
+func (*Block) All() iter.Seq[*LivePacket]     { return func(func(*LivePacket) bool) {} }
+func (*Block) Release()                       {}
 
 // LivePacket is a packet in a ring.
-type LivePacket struct{ Packet }
+type LivePacket struct {
+	Packet
+	Verdict uint32
+}
 
 func (*LivePacket) Outgoing() bool                    { return false }
 func (*LivePacket) IfIndex() int                      { return 0 }

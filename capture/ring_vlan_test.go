@@ -140,33 +140,42 @@ func TestRingVLAN(t *testing.T) {
 	}, sll2Header-14)
 }
 
-// TestRingVerdicts compares, packet by packet and value by value, what the
-// kernel's filter returns with what our interpreter returns over the ring's
-// bytes and Aux.
-func TestRingVerdicts(t *testing.T) {
-	namespace(t)
-	accept := func(n uint32) bpf.Instruction { return bpf.RetConstant{Val: n} }
-	programs := map[string][]bpf.Instruction{
-		"present":   {bpf.LoadExtension{Num: bpf.ExtVLANTagPresent}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 1, SkipFalse: 1}, accept(41), accept(0)},
-		"tag":       {bpf.LoadExtension{Num: bpf.ExtVLANTag}, bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xfff}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 100, SkipFalse: 1}, accept(42), accept(1)},
-		"tpid":      {bpf.LoadExtension{Num: bpf.ExtVLANProto}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x88a8, SkipFalse: 1}, accept(43), accept(0)},
-		"proto":     {bpf.LoadExtension{Num: bpf.ExtProto}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x800, SkipFalse: 1}, accept(44), accept(2)},
-		"ethertype": {bpf.LoadAbsolute{Off: 12, Size: 2}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x8100, SkipFalse: 1}, accept(45), accept(0)},
-		"type":      {bpf.LoadExtension{Num: bpf.ExtType}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 20}, bpf.RetA{}},
-		"length":    {bpf.LoadExtension{Num: bpf.ExtLen}, bpf.ALUOpConstant{Op: bpf.ALUOpSub, Val: 7}, bpf.RetA{}},
-		"network":   {bpf.LoadAbsolute{Off: 0xfff00000, Size: 1}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x45, SkipFalse: 1}, accept(46), accept(3)},
-		"hatype":    {bpf.LoadExtension{Num: 28}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 30}, bpf.RetA{}},
-		"ifindex":   {bpf.LoadExtension{Num: bpf.ExtInterfaceIndex}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 15}, bpf.RetA{}},
-	}
-	var frames [][]byte
+// verdictPrograms are programs of the Linux dialect, whose verdicts tell what they
+// found.
+var verdictPrograms = map[string][]bpf.Instruction{
+	"present":   {bpf.LoadExtension{Num: bpf.ExtVLANTagPresent}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 1, SkipFalse: 1}, accept(41), accept(0)},
+	"tag":       {bpf.LoadExtension{Num: bpf.ExtVLANTag}, bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 0xfff}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 100, SkipFalse: 1}, accept(42), accept(1)},
+	"tpid":      {bpf.LoadExtension{Num: bpf.ExtVLANProto}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x88a8, SkipFalse: 1}, accept(43), accept(0)},
+	"proto":     {bpf.LoadExtension{Num: bpf.ExtProto}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x800, SkipFalse: 1}, accept(44), accept(2)},
+	"ethertype": {bpf.LoadAbsolute{Off: 12, Size: 2}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x8100, SkipFalse: 1}, accept(45), accept(0)},
+	"type":      {bpf.LoadExtension{Num: bpf.ExtType}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 20}, bpf.RetA{}},
+	"length":    {bpf.LoadExtension{Num: bpf.ExtLen}, bpf.ALUOpConstant{Op: bpf.ALUOpSub, Val: 7}, bpf.RetA{}},
+	"network":   {bpf.LoadAbsolute{Off: 0xfff00000, Size: 1}, bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0x45, SkipFalse: 1}, accept(46), accept(3)},
+	"hatype":    {bpf.LoadExtension{Num: 28}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 30}, bpf.RetA{}},
+	"ifindex":   {bpf.LoadExtension{Num: bpf.ExtInterfaceIndex}, bpf.ALUOpConstant{Op: bpf.ALUOpAdd, Val: 15}, bpf.RetA{}},
+}
+
+func accept(n uint32) bpf.Instruction { return bpf.RetConstant{Val: n} }
+
+// verdictFrames are frames that they tell apart.
+func verdictFrames() (frames [][]byte) {
 	for i := range 60 {
 		c := vlanFrames[i%len(vlanFrames)]
 		f := tag(frame(60+i, byte(i)), c.tags)
 		copy(f[:6], [][]byte{{2, 0, 0, 0, 0, 9}, {255, 255, 255, 255, 255, 255}, {1, 0, 94, 0, 0, 1}}[i%3])
 		frames = append(frames, f)
 	}
+	return frames
+}
+
+// TestRingVerdicts compares, packet by packet and value by value, what the
+// kernel's filter returns with what our interpreter returns over the ring's
+// bytes and Aux.
+func TestRingVerdicts(t *testing.T) {
+	namespace(t)
+	frames := verdictFrames()
 	s := newSender(t, "va", false)
-	for name, ins := range programs {
+	for name, ins := range verdictPrograms {
 		prog, err := bpf.Assemble(ins)
 		if err != nil {
 			t.Fatal(name, err)

@@ -1,6 +1,7 @@
 package fuzz
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -86,6 +87,9 @@ func (s Subject) Engines() ([]Engine, error) {
 		engines = append(engines, e)
 		if level.n > 0 {
 			engines = append(engines, batchEngine(e))
+			if e, ok := recordsEngine(e); ok {
+				engines = append(engines, e)
+			}
 		}
 	}
 	return engines, nil
@@ -200,6 +204,39 @@ func batchEngine(native Engine) Engine {
 		}
 		return v[0], true, nil
 	}}
+}
+
+// records is a layout of headers unlike any real one.
+var records = bpfc.Records{Next: 2, Data: 12, CapLen: 14, WireLen: 7, Limit: 1 << 20}
+
+const recordHeader = 18
+
+// recordsEngine runs the filter of a native engine on packets behind headers:
+// each packet twice, with an empty one between. There is no metadata, which may
+// make no difference to a filter that can be run so.
+func recordsEngine(native Engine) (Engine, bool) {
+	loop, err := native.filter.Records(records)
+	if err != nil {
+		return Engine{}, false
+	}
+	return Engine{Name: "records", Run: func(p Packet) (uint32, bool, error) {
+		const room = 5 // between header and packet
+		var mem []byte
+		for _, data := range [][]byte{p.Data, nil, p.Data} {
+			h := make([]byte, recordHeader+room, recordHeader+room+len(data))
+			binary.NativeEndian.PutUint32(h[records.Next:], uint32(cap(h)))
+			binary.NativeEndian.PutUint16(h[records.Data:], uint16(len(h)))
+			binary.NativeEndian.PutUint32(h[records.CapLen:], uint32(len(data)))
+			binary.NativeEndian.PutUint32(h[records.WireLen:], uint32(p.WireLen))
+			mem = append(mem, append(h, data...)...)
+		}
+		var v [3]uint32
+		loop.Run(unsafe.Pointer(&mem[0]), len(v), v[:])
+		if v[0] != v[2] {
+			return v[2], true, fmt.Errorf("%d and %d in one loop", v[0], v[2])
+		}
+		return v[0], true, nil
+	}}, true
 }
 
 // Compare runs the subject on the packets in every engine. Engines of generated

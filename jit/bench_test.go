@@ -2,6 +2,7 @@ package jit
 
 import (
 	"testing"
+	"unsafe"
 
 	"golang.org/x/net/bpf"
 
@@ -40,6 +41,27 @@ func BenchmarkRunBatch(b *testing.B) {
 	}
 	for b.Loop() {
 		f.RunBatch(pkts, verdicts)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(pkts)), "ns/packet")
+}
+
+func BenchmarkRecords(b *testing.B) {
+	needNative(b)
+	f, err := Compile([]bpf.RawInstruction{{Op: bpfc.RetK, K: 1}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	pkts, verdicts := make([][]byte, 64), make([]uint32, 64)
+	for i := range pkts {
+		pkts[i] = make([]byte, 64)
+	}
+	mem, layout := records(pkts, func(int) uint32 { return 64 })
+	r, err := f.Records(layout)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		r.Run(unsafe.Pointer(&mem[0]), len(pkts), verdicts)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(pkts)), "ns/packet")
 }

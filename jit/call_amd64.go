@@ -1,6 +1,10 @@
 package jit
 
-import "github.com/bpfjit/bpfjit/bpfc"
+import (
+	"unsafe"
+
+	"github.com/bpfjit/bpfjit/bpfc"
+)
 
 // enter gives a filter's verdict on the n bytes at pkt. Native code without a
 // frame it enters itself (arguments in RDI, RSI, RDX, RCX, verdict in EAX); all
@@ -12,7 +16,7 @@ import "github.com/bpfjit/bpfjit/bpfc"
 func enter(c *code, pkt *byte, n, wireLen int) uint32
 
 // The trampolines that have a frame for the code: enterX for a filter, batchX
-// for its loop over n packets, callX for any code with integer arguments.
+// for a loop over n packets, which returns where it ended, callX for any code with integer arguments.
 
 //go:noescape
 func enterSmall(c *code, pkt *byte, n, wireLen int, aux *bpfc.Aux) uint32
@@ -21,10 +25,10 @@ func enterSmall(c *code, pkt *byte, n, wireLen int, aux *bpfc.Aux) uint32
 func enterLarge(c *code, pkt *byte, n, wireLen int, aux *bpfc.Aux) uint32
 
 //go:noescape
-func batchSmall(c *code, pkts *[]byte, n int, verdicts *uint32, aux *bpfc.Aux)
+func batchSmall(c *code, pkts unsafe.Pointer, n int, verdicts *uint32, aux *bpfc.Aux) uintptr
 
 //go:noescape
-func batchLarge(c *code, pkts *[]byte, n int, verdicts *uint32, aux *bpfc.Aux)
+func batchLarge(c *code, pkts unsafe.Pointer, n int, verdicts *uint32, aux *bpfc.Aux) uintptr
 
 //go:noescape
 func callSmall(c *code, a0, a1, a2, a3 uintptr) uint64

@@ -70,8 +70,8 @@ TEXT ·enterLarge(SB), 0, $4096-44
 	MOVL AX, ret+40(FP)
 	RET
 
-// func batchSmall(c *code, pkts *[]byte, n int, verdicts *uint32, aux *bpfc.Aux)
-TEXT ·batchSmall(SB), 0, $512-40
+// func batchSmall(c *code, pkts unsafe.Pointer, n int, verdicts *uint32, aux *bpfc.Aux) uintptr
+TEXT ·batchSmall(SB), 0, $512-48
 	NO_LOCAL_POINTERS
 	MOVQ c+0(FP), AX
 	MOVQ pkts+8(FP), DI
@@ -80,10 +80,11 @@ TEXT ·batchSmall(SB), 0, $512-40
 	MOVQ aux+32(FP), CX
 	MOVQ code_entry(AX), R8
 	CALL R8
+	MOVQ AX, ret+40(FP)
 	RET
 
-// func batchLarge(c *code, pkts *[]byte, n int, verdicts *uint32, aux *bpfc.Aux)
-TEXT ·batchLarge(SB), 0, $4096-40
+// func batchLarge(c *code, pkts unsafe.Pointer, n int, verdicts *uint32, aux *bpfc.Aux) uintptr
+TEXT ·batchLarge(SB), 0, $4096-48
 	NO_LOCAL_POINTERS
 	MOVQ c+0(FP), AX
 	MOVQ pkts+8(FP), DI
@@ -92,6 +93,7 @@ TEXT ·batchLarge(SB), 0, $4096-40
 	MOVQ aux+32(FP), CX
 	MOVQ code_entry(AX), R8
 	CALL R8
+	MOVQ AX, ret+40(FP)
 	RET
 
 // func callSmall(c *code, a0, a1, a2, a3 uintptr) uint64

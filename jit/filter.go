@@ -17,6 +17,8 @@ import (
 type Filter struct {
 	code     atomic.Pointer[code] // nil: closed
 	batch    batch
+	records  func(bpfc.Records) (*code, error)
+	usesAux  bool
 	fallback error
 }
 
@@ -41,12 +43,13 @@ func Compile(prog []bpf.RawInstruction, opts ...Option) (*Filter, error) {
 		return nil, err
 	}
 	f := new(Filter)
-	c, err := cfg.filter(p)
+	c, usesAux, err := cfg.filter(p)
+	f.usesAux = usesAux
 	if err != nil {
 		if cfg.nativeOnly {
 			return nil, fmt.Errorf("jit: no native code: %w", err)
 		}
-		f.fallback = err
+		f.fallback, f.usesAux = err, true // perhaps
 		f.code.Store(&code{interp: p.Interpreter()})
 		return f, nil
 	}
@@ -57,25 +60,37 @@ func Compile(prog []bpf.RawInstruction, opts ...Option) (*Filter, error) {
 		return nil, fmt.Errorf("jit: %w", err)
 	}
 	f.code.Store(c)
-	f.batch.generate = func() (*code, error) { return cfg.batch(p) }
+	f.batch.generate = func() (*code, error) {
+		fn, err := bpfc.TranslateBatch(p, cfg.level)
+		if err != nil {
+			return nil, err
+		}
+		return cfg.loop(fn, "_batch")
+	}
+	f.records = func(layout bpfc.Records) (*code, error) {
+		fn, err := bpfc.TranslateRecords(p, cfg.level, layout)
+		if err != nil {
+			return nil, err
+		}
+		return cfg.loop(fn, "_records")
+	}
 	return f, nil
 }
 
 // filter makes native code of a program.
-func (c *config) filter(p *bpfc.Program) (*code, error) {
+func (c *config) filter(p *bpfc.Program) (code *code, usesAux bool, err error) {
 	if c.interpret {
-		return nil, errAskedFor
+		return nil, false, errAskedFor
 	}
 	fn, err := bpfc.Translate(p, c.level)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	code, err := c.native(fn)
-	if err != nil {
-		return nil, err
+	if code, err = c.native(fn); err != nil {
+		return nil, false, err
 	}
 	code.noAux = c.noAux()
-	return code, nil
+	return code, bpfc.UsesAux(fn), nil
 }
 
 // noAux is what a filter is given for no Aux. In the Libpcap dialect a program
@@ -116,6 +131,11 @@ func (f *Filter) RunAux(pkt []byte, wireLen int, aux *bpfc.Aux) uint32 {
 	announceRead(pkt)
 	return c.verdictAux(unsafe.SliceData(pkt), len(pkt), wireLen, aux)
 }
+
+// UsesAux says whether verdicts can depend on the Aux: if not, RunAux gives
+// what Run gives. Of an interpreted filter it is not known, and so said. Close
+// does not change it.
+func (f *Filter) UsesAux() bool { return f.usesAux }
 
 // Native says whether native code answers. If not, the interpreter does.
 // Close does not change it.

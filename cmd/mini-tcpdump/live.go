@@ -283,24 +283,20 @@ func (w *worker) run() error {
 // block filters the packets of a block and hands on those that match.
 func (w *worker) block(b *capture.Block) (err error) {
 	w.matches = w.matches[:0]
-	captured, bytes := int64(0), int64(0)
-	var aux *bpfc.Aux
-	if w.usesAux() {
-		aux = &w.aux
+	both := w.judge.reference != nil
+	if !both && w.judge.filter != nil {
+		b.Filter(w.judge.filter)
 	}
 	for p := b.Next(); p != nil; p = b.Next() {
-		captured++
-		bytes += int64(len(p.Data))
-		if aux != nil {
-			p.Aux(aux)
+		v := p.Verdict
+		switch {
+		case both:
+			v, err = w.compare(b, p)
+		case w.judge.filter == nil: // what comes has matched
+			v = keepAll
 		}
-		v, diff := w.judge.verdict(p.Data, p.WireLen, aux)
-		if diff != nil {
-			err = w.different(diff, &p.Packet, w.captured.Load()+captured)
+		if err != nil {
 			break
-		}
-		if w.timing != nil {
-			w.timing.add(w.judge, p.Data, p.WireLen, aux)
 		}
 		if v == 0 {
 			continue
@@ -317,6 +313,7 @@ func (w *worker) block(b *capture.Block) (err error) {
 		m.Interface = 0
 		w.matches = append(w.matches, m)
 	}
+	captured, bytes := b.Passed()
 	w.captured.Add(captured)
 	w.bytes.Add(bytes)
 	w.matched.Add(int64(len(w.matches)))
@@ -329,6 +326,22 @@ func (w *worker) block(b *capture.Block) (err error) {
 		}
 	}
 	return err
+}
+
+// compare is the verdict that interpreter and native code agree on.
+func (w *worker) compare(b *capture.Block, p *capture.LivePacket) (uint32, error) {
+	var aux *bpfc.Aux
+	if w.usesAux() {
+		aux = &w.aux
+		p.Aux(aux)
+	}
+	v, err := w.judge.verdict(p.Data, p.WireLen, aux)
+	if err != nil {
+		n, _ := b.Passed()
+		return v, w.different(err, &p.Packet, w.captured.Load()+n)
+	}
+	w.timing.add(w.judge, p.Data, p.WireLen, aux)
+	return v, nil
 }
 
 func (w *worker) different(err error, p *capture.Packet, number int64) error {
