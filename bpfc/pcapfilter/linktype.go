@@ -272,6 +272,7 @@ func protoEther(g *gen, p uint32) *cond {
 		return or(g.cmp(g.linkType, 2, p), and(length(), g.snap(0, p)))
 	}
 	if p <= maxLength {
+		g.checkMax(dsap, p, 0xff)
 		return and(length(), g.cmp(g.sap(0), 1, p))
 	}
 	return g.cmp(g.linkType, 2, p)
@@ -294,6 +295,7 @@ func protoSLL(g *gen, p uint32) *cond {
 		return or(g.cmp(g.linkType, 2, p), and(llc(), g.snap(0, p)))
 	}
 	if p <= maxLength {
+		g.checkMax(dsap, p, 0xff)
 		return and(llc(), g.cmp(g.sap(0), 1, p))
 	}
 	return g.cmp(g.linkType, 2, p)
@@ -308,13 +310,17 @@ func protoLLC(g *gen, p uint32) *cond {
 		return g.snap(ouiApple, p)
 	}
 	if p <= maxLength {
+		g.checkMax(dsap, p, 0xff)
 		return g.cmp(g.sap(0), 1, p)
 	}
 	// SNAP is taken for granted, whatever the organisation.
 	return g.cmp(g.sap(6), 2, p)
 }
 
-const ouiApple = 0x080007
+const (
+	ouiApple = 0x080007
+	dsap     = "LLC DSAP" // destination service access point: a byte
+)
 
 // sap is an offset in the 802.2 header.
 func (g *gen) sap(k uint32) offset { return g.payload().plus(k) }

@@ -212,24 +212,26 @@ func blockAck(f *filter, n node) string {
 
 // metadata says what loads metadata by a load that ends in the same way where
 // there is none: the packet is rejected.
-func metadata(f *filter, n node) string {
-	p, ok := n.(*plain)
-	if !ok {
-		return ""
-	}
-	switch p.kw {
-	case kwInbound, kwOutbound:
-		if slices.Contains([]int{8, 113, 166, 276}, f.dlt) {
-			return ""
+func metadata(f *filter) (edits []edit) {
+	f.translate(func(n node, dlt int, _ *cond) {
+		p, ok := n.(*plain)
+		if !ok {
+			return
 		}
-	case kwIfindex:
-		if f.dlt == 276 {
-			return ""
+		inHeader := false
+		switch p.kw {
+		case kwInbound, kwOutbound:
+			inHeader = slices.Contains([]int{8, 113, 166, 276}, dlt)
+		case kwIfindex:
+			inHeader = dlt == 276
+		default:
+			return
 		}
-	default:
-		return ""
-	}
-	return "link[0] / (1 * 0) = 0"
+		if !inHeader {
+			edits = append(edits, edit{n.where(), "(link[0] / (1 * 0) = 0)"})
+		}
+	})
+	return edits
 }
 
 // slipOutbound says the direction byte of SLIP.
@@ -304,21 +306,36 @@ func decnetLoads(_ *filter, n node) string {
 // decidedByLink says what is true or false on any packet of the link type by a
 // comparison, which libpcap does not work out.
 func decidedByLink(f *filter) (edits []edit) {
+	f.translate(func(n node, _ int, c *cond) {
+		v, ok := decided(c)
+		if !ok {
+			return
+		}
+		s := f.whole(n.where())
+		words := map[bool]string{true: "(1 = 1)", false: "(1 = 2)"}[v]
+		if p, ok := n.(*plain); ok && slices.Contains([]keyword{kwVLAN, kwMPLS, kwPPPoES, kwGeneve, kwVXLAN}, p.kw) {
+			words = "(" + f.src[s.pos:s.end] + " or 1 = 2)" // never true; it moves the offsets
+		}
+		edits = append(edits, edit{s, words})
+	})
+	return edits
+}
+
+// translate visits all primitives of an expression that is accepted, with the
+// link type they are about and their condition.
+func (f *filter) translate(visit func(n node, dlt int, c *cond)) {
 	g := newGen(Options{LinkType: LinkTypeOf(f.dlt)})
 	defer func() {
 		if r := recover(); r != nil {
 			if _, ok := r.(*fault); !ok {
 				panic(r)
 			}
-			edits = nil // refused, so there is nothing to compare
 		}
 	}()
 	f.walk(func(n node) {
-		if v, ok := decided(g.cond(n)); ok {
-			edits = append(edits, edit{f.whole(n.where()), map[bool]string{true: "(1 = 1)", false: "(1 = 2)"}[v]})
-		}
+		dlt := g.dlt
+		visit(n, dlt, g.cond(n))
 	})
-	return edits
 }
 
 // decided is the value of a condition that does not depend on the packet. What
