@@ -6,11 +6,13 @@ import (
 	"io"
 	"iter"
 	"os"
+	"slices"
 	"time"
 	"unsafe"
 
 	"github.com/bpfjit/bpfjit/bpfc"
 	"github.com/bpfjit/bpfjit/capture"
+	"github.com/bpfjit/bpfjit/jit"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,13 +29,19 @@ type Block struct {
 	given int    // of these, by Next
 	data  [][]byte
 	pkt   Packet
+
+	filter        *jit.Filter // nil: all packets are given
+	verdicts      []uint32    // of all packets; empty: not known yet
+	aux           bpfc.Aux
+	passed, bytes int64 // of packets that Next has looked at
 }
 
 // Packet is a packet in a Ring. Its Raw is nil; it is uncut, so WireLen is
 // len(Data).
 type Packet struct {
 	capture.Packet
-	ring *Ring
+	Verdict uint32 // of Block.Filter's filter: not 0; undefined without
+	ring    *Ring
 }
 
 // Next waits for packets. The Block before goes back to the kernel, if it has
@@ -56,6 +64,7 @@ func (r *Ring) Next(ctx context.Context) (*Block, error) {
 		b.start = r.taken.Load()
 		if n := r.rx.produced(b.start) - b.start; n > 0 {
 			b.n, b.given = int(min(n, maxBlock, uint64(max(r.opts.Frames/4, 1)))), 0
+			b.filter, b.verdicts, b.passed, b.bytes = nil, b.verdicts[:0], 0, 0
 			r.clock.set(r.stamp(r.rx.desc(b.start)))
 			return b, nil
 		}
@@ -116,21 +125,53 @@ func (r *Ring) wait(ctx context.Context) error {
 // Len returns how many packets the Block has.
 func (b *Block) Len() int { return b.n }
 
+// Filter leaves only those packets of the Block that f matches: Next and All give
+// these, with their Verdict. It comes before the first of them; packets that were
+// given already are not looked at.
+//
+// Generated code goes over the whole Block at once, but filters that use metadata
+// are run packet by packet, in Next.
+func (b *Block) Filter(f *jit.Filter) {
+	b.filter, b.verdicts = f, b.verdicts[:0]
+	if f != nil && !f.UsesAux() {
+		b.verdicts = slices.Grow(b.verdicts, b.n)[:b.n]
+		f.RunBatch(b.Data(), b.verdicts)
+	}
+}
+
+// Passed returns how many packets Next has looked at, whether they matched or not,
+// and how many bytes these have.
+func (b *Block) Passed() (packets, bytes int64) { return b.passed, b.bytes }
+
 // Next returns the next packet of the Block, nil after the last. It is the
 // Block's own, and the next call overwrites it.
 func (b *Block) Next() *Packet {
-	if b.given >= b.n {
-		return nil
+	for b.given < b.n {
+		r, p, i := b.ring, &b.pkt, b.given
+		d := r.rx.desc(b.start + uint64(i))
+		b.given++
+		b.passed++
+		b.bytes += int64(d.Len)
+		looped := len(b.verdicts) > 0
+		if looped {
+			if p.Verdict = b.verdicts[i]; p.Verdict == 0 {
+				continue
+			}
+		}
+		p.ring = r
+		p.Data = r.frames[d.Addr : d.Addr+uint64(d.Len) : d.Addr+uint64(d.Len)]
+		p.TS = r.clock.wall(r.stamp(d))
+		p.WireLen = d.Len
+		p.LinkType = capture.LinkEthernet
+		if b.filter != nil && !looped {
+			p.Aux(&b.aux)
+			if p.Verdict = b.filter.RunAux(p.Data, int(d.Len), &b.aux); p.Verdict == 0 {
+				continue
+			}
+		}
+		return p
 	}
-	r, p := b.ring, &b.pkt
-	d := r.rx.desc(b.start + uint64(b.given))
-	b.given++
-	p.ring = r
-	p.Data = r.frames[d.Addr : d.Addr+uint64(d.Len) : d.Addr+uint64(d.Len)]
-	p.TS = r.clock.wall(r.stamp(d))
-	p.WireLen = d.Len
-	p.LinkType = capture.LinkEthernet
-	return p
+	return nil
 }
 
 // All gives the packets of the Block that Next has not given.

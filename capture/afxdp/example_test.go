@@ -39,8 +39,7 @@ func Example() {
 	signal.Notify(interrupt, os.Interrupt)
 	go func() { <-interrupt; r.Stop() }()
 
-	packets, queries := 0, 0
-	var verdicts []uint32
+	packets, queries := int64(0), 0
 	for {
 		b, err := r.Next(context.Background())
 		if err == io.EOF || errors.Is(err, capture.ErrInterfaceDown) {
@@ -49,16 +48,12 @@ func Example() {
 			fmt.Println(err)
 			return
 		}
-		if len(verdicts) < b.Len() {
-			verdicts = make([]uint32, b.Len())
+		b.Filter(filter)
+		for range b.All() {
+			queries++
 		}
-		filter.RunBatch(b.Data(), verdicts[:b.Len()])
-		for _, v := range verdicts[:b.Len()] {
-			packets++
-			if v != 0 {
-				queries++
-			}
-		}
+		n, _ := b.Passed()
+		packets += n
 		b.Release()
 	}
 	st, _ := r.Stats()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/bpfjit/bpfjit/bpfc"
 	"github.com/bpfjit/bpfjit/capture"
+	"github.com/bpfjit/bpfjit/jit"
 )
 
 // errNoRing is what opening a Ring gives where there are none, so that programs
@@ -37,14 +38,19 @@ func (*Ring) Close() error                         { return errNoRing }
 // Block is some packets of a Ring.
 type Block struct{}
 
-func (*Block) Len() int               { return 0 }
-func (*Block) Next() *Packet          { return nil }
-func (*Block) All() iter.Seq[*Packet] { return func(func(*Packet) bool) {} }
-func (*Block) Data() [][]byte         { return nil }
-func (*Block) Release()               {}
+func (*Block) Len() int                       { return 0 }
+func (*Block) Filter(*jit.Filter)             {}
+func (*Block) Passed() (packets, bytes int64) { return 0, 0 }
+func (*Block) Next() *Packet                  { return nil }
+func (*Block) All() iter.Seq[*Packet]         { return func(func(*Packet) bool) {} }
+func (*Block) Data() [][]byte                 { return nil }
+func (*Block) Release()                       {}
 
 // Packet is a packet in a Ring.
-type Packet struct{ capture.Packet }
+type Packet struct {
+	capture.Packet
+	Verdict uint32
+}
 
 func (*Packet) Aux(*bpfc.Aux) {}
 func (*Packet) IfIndex() int  { return 0 }
