@@ -167,10 +167,11 @@ func (g *gen) checkMax(what string, n, limit uint32) {
 func (g *gen) byteTest(n *byteTest) *cond {
 	g.checkMax("byte argument", n.value, 0xff)
 	g.needLinkHdr()
-	b, value := g.load(g.linkHdr.plus(n.offset), 1), g.constant(n.value)
-	if n.offset >= maxOffset {
+	at := g.linkHdr.plus(n.offset) // in an encapsulation this wraps, as libpcap's does
+	b, value := g.load(at, 1), g.constant(n.value)
+	if at.k >= maxOffset {
 		// Not to be mistaken for one of Linux's metadata offsets.
-		b = g.loadAt(g.constant(n.offset), 0, 1)
+		b = g.loadAt(g.constant(at.k), 0, 1)
 	}
 	switch n.op {
 	case '=':

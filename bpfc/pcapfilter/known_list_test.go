@@ -2,8 +2,12 @@ package pcapfilter
 
 import (
 	"encoding/hex"
+	"fmt"
 	"math/rand/v2"
+	"os"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -65,6 +69,30 @@ func (d *difference) show(t *testing.T, j *judge, x example) {
 		}
 	case !d.applies(j, x.link) && slices.Contains(known, d):
 		t.Errorf("%s: %v: %q: still in libpcap %s", d.name, x.link, x.expr, j.version)
+	}
+}
+
+// TestDocumented checks that the package's documentation names each difference
+// with the releases that have it.
+func TestDocumented(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc := strings.Join(strings.Fields(strings.ReplaceAll(string(text), "\n//", "\n")), " ")
+	for _, d := range knownDifferences {
+		when := "all"
+		switch {
+		case d.from != "" && d.through != "":
+			when = fmt.Sprintf("from %s until %s", d.from, d.through)
+		case d.from != "":
+			when = "from " + string(d.from)
+		case d.through != "":
+			when = "until " + string(d.through)
+		}
+		if !regexp.MustCompile(`\b` + d.name + `(, [-a-z]+)* \((each )?` + regexp.QuoteMeta(when) + `\)`).MatchString(doc) {
+			t.Errorf("doc.go does not say %q: %s", d.name, when)
+		}
 	}
 }
 

@@ -94,14 +94,24 @@ func (f *filter) walk(visit func(n node)) {
 // replace makes a rewriting of one that gives other words for a primitive, or
 // none. They stand in parentheses, so that what is behind them inherits what it
 // did.
+//
+// Where an identifier is replaced, those that inherit its qualifiers get them.
 func replace(words func(f *filter, n node) string) func(f *filter) []edit {
 	return func(f *filter) (edits []edit) {
+		var inherit []edit
 		f.walk(func(n node) {
+			m, ok := n.(*match)
 			if w := words(f, n); w != "" {
 				edits = append(edits, edit{n.where(), "(" + w + ")"})
+			} else if ok && m.span == m.id.span && m.q.typ != typeUndef {
+				q := strings.Join([]string{m.q.proto.String(), m.q.dir.String(), m.q.typ.String()}, " ")
+				inherit = append(inherit, edit{m.span, "(" + q + " " + f.src[m.pos:m.end] + ")"})
 			}
 		})
-		return edits
+		if edits == nil {
+			return nil
+		}
+		return append(edits, inherit...)
 	}
 }
 
@@ -213,7 +223,7 @@ func blockAck(f *filter, n node) string {
 // metadata says what loads metadata by a load that ends in the same way where
 // there is none: the packet is rejected.
 func metadata(f *filter) (edits []edit) {
-	f.translate(func(n node, dlt int, _ *cond) {
+	f.translate(func(_ *gen, n node, dlt int, _ *cond) {
 		p, ok := n.(*plain)
 		if !ok {
 			return
@@ -306,13 +316,13 @@ func decnetLoads(_ *filter, n node) string {
 // decidedByLink says what is true or false on any packet of the link type by a
 // comparison, which libpcap does not work out.
 func decidedByLink(f *filter) (edits []edit) {
-	f.translate(func(n node, _ int, c *cond) {
+	f.translate(func(_ *gen, n node, _ int, c *cond) {
 		v, ok := decided(c)
 		if !ok {
 			return
 		}
 		s := f.whole(n.where())
-		words := map[bool]string{true: "(1 = 1)", false: "(1 = 2)"}[v]
+		words := "(" + constantWords(v) + ")"
 		if p, ok := n.(*plain); ok && slices.Contains([]keyword{kwVLAN, kwMPLS, kwPPPoES, kwGeneve, kwVXLAN}, p.kw) {
 			words = "(" + f.src[s.pos:s.end] + " or 1 = 2)" // never true; it moves the offsets
 		}
@@ -321,9 +331,18 @@ func decidedByLink(f *filter) (edits []edit) {
 	return edits
 }
 
+const yes, no = "1 = 1", "1 = 2"
+
+func constantWords(v bool) string {
+	if v {
+		return yes
+	}
+	return no
+}
+
 // translate visits all primitives of an expression that is accepted, with the
 // link type they are about and their condition.
-func (f *filter) translate(visit func(n node, dlt int, c *cond)) {
+func (f *filter) translate(visit func(g *gen, n node, dlt int, c *cond)) {
 	g := newGen(Options{LinkType: LinkTypeOf(f.dlt)})
 	defer func() {
 		if r := recover(); r != nil {
@@ -334,7 +353,7 @@ func (f *filter) translate(visit func(n node, dlt int, c *cond)) {
 	}()
 	f.walk(func(n node) {
 		dlt := g.dlt
-		visit(n, dlt, g.cond(n))
+		visit(g, n, dlt, g.cond(n))
 	})
 }
 
@@ -364,36 +383,52 @@ func decided(c *cond) (v, ok bool) {
 // guards says first, and in the order of the text, what must hold for the loads
 // of a comparison to make sense.
 func guards(f *filter) (edits []edit) {
-	constant := decidedByLink(f)
-	f.walk(func(n node) {
-		if r, ok := n.(*relation); ok {
-			s := f.whole(r.span)
-			words := append(guardWords(r.a), guardWords(r.b)...)
-			if words != nil && !slices.ContainsFunc(constant, func(e edit) bool { return e.span == s }) {
-				edits = append(edits, edit{span{s.pos, s.pos}, "(" + strings.Join(words, " and ") + " and "}, edit{span{s.end, s.end}, ")"})
-			}
+	f.translate(func(g *gen, n node, _ int, c *cond) {
+		r, ok := n.(*relation)
+		if !ok {
+			return
 		}
+		words := append(guardWords(g, r.a), guardWords(g, r.b)...)
+		if words == nil {
+			return
+		}
+		if i := slices.Index(words, no); i >= 0 {
+			words = words[:i+1] // what is behind is decided
+		}
+		s := f.whole(r.span)
+		first := "(" + strings.Join(words, " and ")
+		if _, constant := decided(c); constant {
+			edits = append(edits, edit{s, first + ")"})
+			return
+		}
+		edits = append(edits, edit{span{s.pos, s.pos}, first + " and "}, edit{span{s.end, s.end}, ")"})
 	})
 	return edits
 }
 
-func guardWords(x arith) []string {
+func guardWords(g *gen, x arith) []string {
+	word := func(p proto) string {
+		if v, ok := decided(g.abbrev(p)); ok {
+			return constantWords(v)
+		}
+		return p.String()
+	}
 	switch x := x.(type) {
 	case *arNegate:
-		return guardWords(x.x)
+		return guardWords(g, x.x)
 	case *arBinary:
-		return guardWords(x.a)
+		return guardWords(g, x.a)
 	case *arLoad:
-		words := guardWords(x.index)
+		words := guardWords(g, x.index)
 		switch x.proto {
 		case protoRadio, protoLink:
 			return words
 		case protoICMP6:
-			return append(words, "ip6", "ip6[6] = 58")
+			return append(words, word(protoIP6), "ip6[6] = 58")
 		case protoSCTP, protoTCP, protoUDP, protoICMP, protoIGMP, protoIGRP, protoPIM, protoVRRP, protoCARP:
-			return append(append([]string{"ip"}, words...), x.proto.String(), "ip[6:2] & 0x1fff = 0")
+			return append(append([]string{word(protoIP)}, words...), word(x.proto), "ip[6:2] & 0x1fff = 0")
 		}
-		return append(words, x.proto.String())
+		return append(words, word(x.proto))
 	}
 	return nil
 }
