@@ -10,7 +10,7 @@ import (
 
 // linkFamilies are the link types the generated expressions are tried on.
 var linkFamilies = []LinkType{Ethernet, Null, Loop, Raw, IPv4, IPv6, LinuxSLL, LinuxSLL2, PPP, 50, 51, 166, 16, 104, 107,
-	IEEE80211, IEEE80211Radio, 119, 163, 192, 6, 10, 11, 19, 122, 8, 15, 109, 138, 240, 241}
+	IEEE80211, IEEE80211Radio, 119, 163, 192, 6, 10, 11, 19, 122, 8, 15, 109, 138, 240, 241, dltDSABroadcom, dltDSAMarvell}
 
 // TestAgainstTcpdump compares with tcpdump on generated expressions: whether
 // they are accepted, and the verdicts of its program, of our plain and of our

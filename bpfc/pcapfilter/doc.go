@@ -44,6 +44,8 @@
 //     seven, which RFC 7348 has ignored, to be clear.
 //   - gateway (until 1.10.7): "gateway" works where the resolver knows the host's MAC
 //     address. Whether it does in libpcap was up to its configuration.
+//   - dsa, dsa-direction (each until 1.10.7): captures of Broadcom's and Marvell's
+//     switch ports are Ethernet, with the direction in the switch's tag.
 //   - ethertype-names (until 1.10.7): "ether proto" knows lldp and slow.
 //   - divisors (all): "x / ip[0]" and "x << ether[40]" are accepted. libpcap takes the
 //     index of the load for a constant divisor or shift count, and refuses it.
@@ -81,7 +83,7 @@
 //
 // In general an expression that can match no packet is accepted, as without
 // optimising in libpcap; see Options.RejectNothingMatches. Link types of ATM, SS7,
-// ARCNET, LocalTalk, pflog, Solaris' ipnet, Symantec's firewall, DSA switches and
+// ARCNET, LocalTalk, pflog, Solaris' ipnet, Symantec's firewall and
 // Juniper's are not known: only link[...], len and the like work on them.
 //
 // What looks odd and is kept: an operand of arithmetic to the right of an

@@ -27,7 +27,7 @@ func (g *gen) llcTest(n *plain) *cond {
 	}
 	var c *cond
 	switch g.dlt {
-	case dltEther:
+	case dltEther, dltDSABroadcom, dltDSAMarvell:
 		// A length, and not Novell's use of 802.3 without 802.2.
 		c = and(negate(g.cmpGT(g.linkType, 2, maxLength)), negate(g.cmp(g.sap(0), 2, 0xffff)))
 	case 105, 119, 127, 163, 192:

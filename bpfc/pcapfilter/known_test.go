@@ -119,6 +119,19 @@ var knownDifferences = []*difference{
 		shows:    []example{{Ethernet, "vxlan", "00000000000000000000000008004500000000000000001100000000000000000000000012b50000000088", true}},
 	},
 	{
+		name: "dsa", through: "1.10.7", links: []int{dltDSABroadcom, dltDSAMarvell},
+		upstream: "1.11.0, packet filtering: various primitives enabled for DSA_TAG_BRCM and DSA_TAG_DSA",
+		refuses: regexp.MustCompile(`^((Broadcom tag|Marvell DSA) link-layer type filtering not implemented|no (VLAN|MPLS) support for (Broadcom tag|Marvell DSA)` +
+			`|'llc' not supported for (Broadcom tag|Marvell DSA)|not a broadcast link|(ethernet addresses|link-layer multicast filters) supported only on .*)$`),
+		shows: []example{{dltDSABroadcom, "ip", "", false}, {dltDSAMarvell, "vlan", "", false}, {dltDSAMarvell, "llc", "", false}, {dltDSABroadcom, "broadcast", "", false}},
+	},
+	{
+		name: "dsa-direction", through: "1.10.7", links: []int{dltDSABroadcom, dltDSAMarvell},
+		upstream: `the same: "inbound" and "outbound" in the tag. Before, in the kernel's metadata`,
+		rewrite:  replace(dsaDirection),
+		shows:    []example{{dltDSABroadcom, "inbound", "00000000000000000000000000", true}, {dltDSAMarvell, "outbound", "00000000000000000000000040", true}},
+	},
+	{
 		name: "ethertype-names", through: "1.10.7",
 		upstream: `1.11.0, not in the release notes: its pcap-filter(7) has "ether proto \lldp" and "\slow"`,
 		refuses:  regexp.MustCompile(`^unknown ether proto '(lldp|slow)'$`),
@@ -184,7 +197,7 @@ var knownDifferences = []*difference{
 		upstream: `1.11.0, packet filtering: "gateway" always enabled. Before, only where it was configured`,
 		refuses:  regexp.MustCompile(`^'gateway' not supported in this configuration$`),
 		where:    hasMatch(func(m *match) bool { return m.q.typ == typeGateway }),
-		// The names it needs are not there to be tested: see TestGateway.
+		// It needs names: see TestGateway.
 	},
 	{
 		name: "guards", from: "1.11.0",

@@ -60,6 +60,8 @@ var linkTypes = []linkType{
 	{num: 229, proto: protoOnly(etherIP6)}, // IPV6
 	{num: 240, header: 4, typ: 16, pay: 18, llc: 3, proto: protoEther, mac: macEther, multicast: multicastEther, vlan: true, mpls: true},
 	{num: 241, header: 12, typ: 24, pay: 26, llc: 3, proto: protoEther, mac: macEther, multicast: multicastEther, vlan: true, mpls: true},
+	{num: dltDSABroadcom, typ: 16, pay: 18, llc: 3, proto: protoEther, mac: macEther, multicast: multicastEther, vlan: true, mpls: true, sap: true},
+	{num: dltDSAMarvell, typ: 16, pay: 18, llc: 3, proto: protoEther, mac: macEther, multicast: multicastEther, vlan: true, mpls: true, sap: true},
 	{num: 276, typ: 0, pay: 20, proto: protoPlain}, // LINUX_SLL2
 }
 
@@ -67,6 +69,10 @@ const (
 	dltEther = 1
 	dltPPP   = 9
 	dltRaw   = 12
+
+	// Ethernet with four bytes of a switch before the type field.
+	dltDSABroadcom = 281
+	dltDSAMarvell  = 284
 )
 
 // setLink makes the link type numbered dlt the current one, at the packet's
@@ -384,6 +390,16 @@ func (g *gen) inbound(in bool) *cond {
 		return g.cmp(g.linkHdr, 1, 1)
 	case 113:
 		out = g.cmp(g.linkHdr, 2, packetOutgoing)
+	case dltDSABroadcom: // an operation code: 0 from a port, 1 to one
+		if in {
+			return g.cmpMask(g.linkHdr.plus(12), 1, 0, 0xe0)
+		}
+		return g.cmpMask(g.linkHdr.plus(12), 1, 0x20, 0xe0)
+	case dltDSAMarvell: // a mode: 0 to the processor, 1 from it, 2 to a sniffer, 3 forwarded
+		if in {
+			return g.cmpMask(g.linkHdr.plus(12), 1, 0, 0x40)
+		}
+		return g.cmpMask(g.linkHdr.plus(12), 1, 0x40, 0xc0)
 	case 276:
 		out = g.cmp(g.linkHdr.plus(10), 1, packetOutgoing)
 	default:

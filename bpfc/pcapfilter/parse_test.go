@@ -49,6 +49,16 @@ func TestErrors(t *testing.T) {
 		{"tcp # 5", 0, "1:5: illegal token: '#'"},
 		{"tcp or 443", 0, `1:8: syntax error in filter expression (no qualifiers to inherit for "443": it stands behind a primitive without any; "port 443"?)`},
 		{"icmp host 1.2.3.4", 0, "1:1: 'icmp' modifier applied to host"},
+		{"ip proto 300", 0, "1:1: protocol number 300 greater than maximum 255"},
+		{"tcp or ip6 protochain 256", 0, "1:8: protocol number 256 greater than maximum 255"},
+		{"ether proto 65536", 0, "1:1: EtherType 65536 greater than maximum 65535"},
+		{"ether proto 256", 0, "1:1: LLC DSAP 256 greater than maximum 255"},
+		{"isis proto 32", 0, "1:1: IS-IS PDU type 32 greater than maximum 31"},
+		{"byte 0 = 256", 0, "1:1: byte argument 256 greater than maximum 255"},
+		{"decnet src 64.1", 0, "1:1: invalid DECnet address '64.1' (AREA.NODE, up to 63.1023)"},
+		{"dir 4", IEEE80211, "1:5: invalid 802.11 direction value 0x4"},
+		{"tcp gateway localhost", 0, "1:1: 'tcp' is not a valid qualifier for 'gateway'"},
+		{"mpls and gateway localhost", 0, "1:10: 'gateway' cannot be used within MPLS"},
 		{"type mgt subtype ack", IEEE80211, "1:18: unknown 802.11 subtype name 'ack' (it belongs to another type)"},
 	} {
 		_, err := Compile(c.expr, Options{LinkType: c.link})
