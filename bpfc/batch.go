@@ -74,17 +74,19 @@ func lowerLoop(g *Graph, name string, packets packetLoop) *lir.Func {
 	verdict := l.newReg()
 	enter := &l.b.Term
 
-	next := 0
+	var rets []*lir.Term
 	l.ret = func(v lir.Arg, pos int32) {
 		l.b.Insts = append(l.b.Insts, lir.Inst{Op: lir.Mov, W: lir.W32, Dst: verdict, B: v, Pos: pos})
-		t := &l.b.Term
-		*t = lir.Term{Kind: lir.Jump, Pos: lir.NoPos}
-		l.fixups = append(l.fixups, func() { t.Then = next })
+		l.b.Term = lir.Term{Kind: lir.Jump, Pos: lir.NoPos}
+		rets = append(rets, &l.b.Term)
 	}
 	l.graph(g)
 	*enter = lir.Term{Kind: lir.Jump, Then: l.at[0], Pos: lir.NoPos}
 
-	next = l.newBlock()
+	next := l.newBlock()
+	for _, t := range rets {
+		t.Then = next
+	}
 	l.b.Insts = append(l.b.Insts, lir.Inst{Op: lir.Store, W: lir.W32, B: lir.R(verdict), Mem: lir.Mem{Base: verdicts}, Pos: lir.NoPos})
 	l.move(verdicts, lir.Add, verdicts, lir.I(4))
 	more := packets.next(l)

@@ -30,12 +30,14 @@ type state [numVars]*Value
 type builder struct {
 	p    *Program
 	g    *Graph
-	live []uint32           // the variables that are read after an instruction is entered
-	in   map[int][]incoming // by first instruction: the edges into a block
-	head []bool             // whether an instruction starts a block
-	land []int              // where a jump to an instruction ends up, through ja
-	b    *Block             // the block being filled
-	vars state              // at this place in b
+	live []uint32     // the variables that are read after an instruction is entered
+	in   [][]incoming // by first instruction: the edges into a block
+	head []bool       // whether an instruction starts a block
+	land []int        // where a jump to an instruction ends up, through ja
+	b    *Block       // the block being filled
+	vars state        // at this place in b
+
+	spare []Block // memory for blocks
 }
 
 // incoming is an edge whose target has no block yet.
@@ -57,7 +59,7 @@ func newGraph(p *Program, f form) (*Graph, error) {
 		lines[i] = int32(i)
 		g.Origins[i] = lines[i : i+1 : i+1]
 	}
-	bd := &builder{p: p, g: g, in: map[int][]incoming{}, head: make([]bool, n), land: make([]int, n)}
+	bd := &builder{p: p, g: g, in: make([][]incoming, n), head: make([]bool, n), land: make([]int, n)}
 	bd.analyse()
 	bd.build()
 	return g, nil
@@ -132,17 +134,17 @@ func access(ins bpf.RawInstruction) (writes int, reads uint32) {
 	return -1, 0
 }
 
-// targets are the instructions that may run after instruction i.
-func targets(i int, ins bpf.RawInstruction) []int {
+// targets are the n instructions that may run after instruction i.
+func targets(i int, ins bpf.RawInstruction) (to [2]int, n int) {
 	switch {
 	case Class(ins.Op) == ClassRET, !exactOpcode(ins.Op):
-		return nil
+		return to, 0
 	case ins.Op == Ja:
-		return []int{i + 1 + int(ins.K)}
+		return [2]int{i + 1 + int(ins.K)}, 1
 	case Class(ins.Op) == ClassJMP:
-		return []int{i + 1 + int(ins.Jt), i + 1 + int(ins.Jf)}
+		return [2]int{i + 1 + int(ins.Jt), i + 1 + int(ins.Jf)}, 2
 	}
-	return []int{i + 1}
+	return [2]int{i + 1}, 1
 }
 
 // analyse finds where blocks start and which variables are live.
@@ -156,7 +158,8 @@ func (bd *builder) analyse() {
 			bd.land[i] = bd.land[i+1+int(ins.K)]
 		}
 		live := uint32(0)
-		for _, to := range targets(i, ins) {
+		next, n := targets(i, ins)
+		for _, to := range next[:n] {
 			live |= bd.live[to]
 			bd.head[to] = bd.head[to] || Class(ins.Op) == ClassJMP
 		}
@@ -193,7 +196,12 @@ func (bd *builder) build() {
 }
 
 func (bd *builder) newBlock(preds []*Block) *Block {
-	b := &Block{ID: len(bd.g.Blocks), Preds: preds, Pos: -1}
+	if len(bd.spare) == 0 {
+		bd.spare = make([]Block, 16)
+	}
+	b := &bd.spare[0]
+	bd.spare = bd.spare[1:]
+	b.ID, b.Preds, b.Pos = len(bd.g.Blocks), preds, -1
 	b.setDominator()
 	bd.g.Blocks = append(bd.g.Blocks, b)
 	return b
@@ -202,11 +210,13 @@ func (bd *builder) newBlock(preds []*Block) *Block {
 // end ends the block with edges to the given instructions.
 func (bd *builder) end(term TermOp, pos int32, to ...int) {
 	b := bd.b
-	vars := bd.vars
-	b.Term, b.Pos, b.Succs = term, pos, make([]*Block, len(to))
-	for i, target := range to {
-		target = bd.land[target]
-		bd.in[target] = append(bd.in[target], incoming{b, i, &vars})
+	b.Term, b.Pos, b.Succs = term, pos, b.succs[:len(to)]
+	if len(to) > 0 {
+		vars := bd.vars
+		for i, target := range to {
+			target = bd.land[target]
+			bd.in[target] = append(bd.in[target], incoming{b, i, &vars})
+		}
 	}
 	bd.b = nil
 }
@@ -220,7 +230,7 @@ func (bd *builder) ret(v *Value, pos int32) {
 // enter starts the block at instruction i; false if nothing leads there.
 func (bd *builder) enter(i int) bool {
 	edges := bd.in[i]
-	delete(bd.in, i)
+	bd.in[i] = nil
 	if len(edges) == 0 {
 		return false
 	}
@@ -261,7 +271,7 @@ func (bd *builder) merge(b *Block, variable int, edges []incoming) *Value {
 	for j, e := range edges {
 		args[j] = e.vars[variable]
 	}
-	phi := bd.g.node(b, Value{Op: OpPhi, K: uint32(variable), Args: args, Pos: -1})
+	phi := bd.g.node(b, Value{Op: OpPhi, K: uint32(variable), Pos: -1}, args...)
 	b.Phis = append(b.Phis, phi)
 	return phi
 }
@@ -306,7 +316,7 @@ func (bd *builder) instruction(i int32, ins bpf.RawInstruction) {
 				*a = g.constant(-c)
 				break
 			}
-			*a = g.add(bd.b, Value{Op: OpNeg, Args: []*Value{*a}, Pos: i})
+			*a = g.add(bd.b, Value{Op: OpNeg, Pos: i}, *a)
 			break
 		}
 		*a = bd.alu(aluOps[AluOp(op)], *a, operand(), i)
@@ -335,7 +345,7 @@ func (bd *builder) alu(op ValueOp, a, operand *Value, pos int32) *Value {
 	switch op {
 	case OpDiv, OpMod:
 		if c, ok := operand.constant(); !ok || c == 0 || bd.g.plain {
-			bd.g.add(bd.b, Value{Op: GuardNonZero, Args: []*Value{operand}, Pos: pos})
+			bd.g.add(bd.b, Value{Op: GuardNonZero, Pos: pos}, operand)
 		}
 	case OpLsh:
 		if bd.p.rules.shiftMasks {
@@ -405,12 +415,14 @@ func (bd *builder) packetLoad(index *Value, k uint32, size int, pos int32) *Valu
 	if r.negative {
 		index, k = bd.linuxIndex(index, k, pos)
 	}
-	var args []*Value
-	if index != nil {
-		args = []*Value{index}
+	guard := Value{Op: GuardLen, Need: uint64(k) + uint64(size), Pos: pos}
+	load := Value{Op: OpLoad, K: k, Size: uint8(size), Swap: r.seccomp, Pos: pos}
+	if index == nil {
+		g.add(b, guard)
+		return g.add(b, load)
 	}
-	g.add(b, Value{Op: GuardLen, Args: args, Need: uint64(k) + uint64(size), Pos: pos})
-	return g.add(b, Value{Op: OpLoad, Args: args, K: k, Size: uint8(size), Swap: r.seccomp, Pos: pos})
+	g.add(b, guard, index)
+	return g.add(b, load, index)
 }
 
 // splitIndex moves the constant part of an index into the offset, where the
@@ -450,11 +462,11 @@ func (bd *builder) linuxIndex(index *Value, k uint32, pos int32) (*Value, uint32
 	if c, ok := off.constant(); ok && !g.plain {
 		return bd.linuxIndex(nil, c, pos)
 	}
-	args := []*Value{off}
+	v := Value{Op: OpLinuxOffset, Pos: pos}
 	if bd.p.aux&AuxNetOffset != 0 {
-		args = append(args, net())
+		return g.add(b, v, off, net()), 0
 	}
-	return g.add(b, Value{Op: OpLinuxOffset, Args: args, Pos: pos}), 0
+	return g.add(b, v, off), 0
 }
 
 // auxOffsets has where in an Aux each field lies, by the field's bit number.

@@ -6,21 +6,23 @@ package bpfc
 // values, and is sorted by value: `host a or host b or ...` tests source and
 // destination in turn, and becomes one search for each.
 func joinChains(g *Graph) {
-	done := map[*Block]bool{} // in a chain with one target that was looked at
+	g.number()
+	done := make([]bool, len(g.Blocks)) // by ID: in a chain with one target that was looked at
+	var chain []*Block
 	for _, b := range g.Blocks {
 		if !b.heads() {
 			continue
 		}
-		if !done[b] {
-			chain := b.chain(sameTarget)
+		if !done[b.ID] {
+			chain = b.chain(chain[:0], sameTarget)
 			for _, c := range chain {
-				done[c] = true // from here on, a chain has nothing more to join
+				done[c.ID] = true // from here on, a chain has nothing more to join
 			}
 			if g.joinByValue(chain) {
 				continue
 			}
 		}
-		if chain := b.chain(sameValue); len(chain) >= leastCases {
+		if chain = b.chain(chain[:0], sameValue); len(chain) >= leastCases {
 			for _, c := range chain[1:] {
 				moveBody(c.Body, b)
 			}
@@ -47,10 +49,10 @@ func (b *Block) heads() bool {
 
 // chain is b and the blocks after it, each where the test before fails, that
 // nothing else leads to, that do nothing but compute values and test, and that
-// are alike. As they have no guards, what they compute may move up to b.
-func (b *Block) chain(alike func(a, b *Block) bool) []*Block {
-	chain := []*Block{b}
-	for {
+// are alike. As they have no guards, what they compute may move up to b. They are
+// appended to a list.
+func (b *Block) chain(chain []*Block, alike func(a, b *Block) bool) []*Block {
+	for chain = append(chain, b); ; {
 		next := chain[len(chain)-1].Succs[1]
 		if !next.heads() || len(next.Preds) != 1 || len(next.Phis) > 0 || next.guarded() || !alike(b, next) {
 			return chain
@@ -97,6 +99,9 @@ func moveBody(body []*Value, to *Block) {
 // old. What a block computed is computed where its value comes first, or after
 // that: not before the tests that may make it needless.
 func (g *Graph) joinByValue(chain []*Block) bool {
+	if len(chain) < leastCases {
+		return false
+	}
 	tests := map[*Value][]*Block{} // copies: the blocks get other tests
 	old := make([]*Block, len(chain))
 	enough := false

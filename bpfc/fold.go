@@ -96,7 +96,7 @@ func (g *Graph) binary(b *Block, op ValueOp, x, y *Value, pos int32) *Value {
 			x, y = y, x
 		}
 	}
-	return g.add(b, Value{Op: op, Args: []*Value{x, y}, Pos: pos})
+	return g.add(b, Value{Op: op, Pos: pos}, x, y)
 }
 
 // simplify is what op of x and y is, if that is simpler; nil if not.

@@ -70,6 +70,7 @@ type Value struct {
 	K    uint32 // OpConst, OpLoad, OpAux; OpPhi: the variable it was built for
 	Need uint64 // GuardLen
 	Args []*Value
+	args [2]*Value // where Args are of most values
 
 	Block *Block
 	Pos   int32  // position, an index into Graph.Origins
@@ -125,8 +126,9 @@ type Block struct {
 	Preds []*Block
 	Pos   int32 // of the terminator
 
-	depth      int    // in the dominator tree
-	idom, jump *Block // immediate dominator; a farther one (see dom.go)
+	succs      [2]*Block // where Succs are of most blocks
+	depth      int       // in the dominator tree
+	idom, jump *Block    // immediate dominator; a farther one (see dom.go)
 }
 
 // Graph is a program's decision graph.
@@ -139,6 +141,7 @@ type Graph struct {
 	nextID int
 	table  map[valueKey]*Value
 	consts map[uint32]*Value
+	spare  []Value // memory for values
 }
 
 // form is how a graph relates to its program.
@@ -180,18 +183,25 @@ func (g *Graph) position(p, q int32) int32 {
 	return int32(len(g.Origins) - 1)
 }
 
-// node numbers a value that belongs to b, outside its body.
-func (g *Graph) node(b *Block, v Value) *Value {
-	v.Block, v.ID, v.num = b, g.nextID, g.nextID
-	v.bits = possibleBits(&v)
+// node makes a value of arguments that belongs to b, outside its body.
+func (g *Graph) node(b *Block, v Value, args ...*Value) *Value {
+	if len(g.spare) == 0 {
+		g.spare = make([]Value, 32)
+	}
+	n := &g.spare[0]
+	g.spare = g.spare[1:]
+	*n = v
+	n.Args = append(n.args[:0], args...)
+	n.Block, n.ID, n.num = b, g.nextID, g.nextID
+	n.bits = possibleBits(n)
 	g.nextID++
-	return &v
+	return n
 }
 
 // add puts a value or guard at the end of a block's body. Unless the graph is
 // a plain one, an equal value whose block dominates b serves in its place.
-func (g *Graph) add(b *Block, v Value) *Value {
-	n := g.node(b, v)
+func (g *Graph) add(b *Block, v Value, args ...*Value) *Value {
+	n := g.node(b, v, args...)
 	if !g.plain && !n.is(isGuard) {
 		key := n.key()
 		if old := g.table[key]; old != nil {

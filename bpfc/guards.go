@@ -1,6 +1,9 @@
 package bpfc
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // A guard of a constant length is redundant where as much was checked on every
 // way to it; one at an index, where a dominating block checked as much at the
@@ -94,17 +97,12 @@ func placeGuards(g *Graph, need []demand) {
 		}
 		checked[i] = max(before, d.bytes)
 
-		body := make([]*Value, 0, len(b.Body)+1)
+		b.Body = slices.DeleteFunc(b.Body, func(v *Value) bool {
+			return v.Op == GuardLen && (len(v.Args) == 0 || indexed.covered(g, v))
+		})
 		if d.bytes > before {
-			body = append(body, g.node(b, Value{Op: GuardLen, Need: d.bytes, Pos: d.pos}))
+			b.Body = slices.Insert(b.Body, 0, g.node(b, Value{Op: GuardLen, Need: d.bytes, Pos: d.pos}))
 		}
-		for _, v := range b.Body {
-			if v.Op == GuardLen && (len(v.Args) == 0 || indexed.covered(g, v)) {
-				continue
-			}
-			body = append(body, v)
-		}
-		b.Body = body
 	}
 	removeDead(g) // what only blocks that now reject led to
 }

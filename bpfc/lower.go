@@ -18,13 +18,19 @@ type lowerer struct {
 	at     []int            // the LIR block a block starts with, by Block.ID
 	way    map[edge]int     // the place of an edge in its target's Preds
 	fail   int              // the LIR block that rejects; -1 while nothing needs one
-	fixups []func()         // set branch targets once every block has its place
+	fixups []fixup          // branch targets to be set once every block has its place
 
 	packet, capLen, wireLen, aux lir.Reg                    // wireLen: the low 32 bits count
 	ret                          func(v lir.Arg, pos int32) // ends the block with a verdict
 }
 
 type edge struct{ from, to *Block }
+
+// fixup is a target of a LIR terminator that is not known yet.
+type fixup struct {
+	target *int
+	to     *Block // nil: the block that rejects
+}
 
 // newLowerer starts a function with parameters.
 func newLowerer(g *Graph, name string) *lowerer {
@@ -88,8 +94,13 @@ func (l *lowerer) graph(g *Graph) {
 
 // finish sets the targets of all branches.
 func (l *lowerer) finish() *lir.Func {
-	for _, fix := range l.fixups {
-		fix()
+	for _, f := range l.fixups {
+		if *f.target = l.fail; f.to != nil {
+			*f.target = l.at[f.to.ID]
+		}
+	}
+	for _, b := range l.f.Blocks {
+		slices.SortFunc(b.Term.Cases, func(x, y lir.Case) int { return cmp.Compare(x.Value, y.Value) })
 	}
 	return l.f
 }
@@ -181,7 +192,7 @@ func (l *lowerer) guard(t lir.Term) {
 	from.Term = t
 	from.Term.Else = l.newBlock()
 	l.fail = 0
-	l.fixups = append(l.fixups, func() { from.Term.Then = l.fail })
+	l.fixups = append(l.fixups, fixup{&from.Term.Then, nil})
 }
 
 func (l *lowerer) guardLen(v *Value) {
@@ -243,7 +254,7 @@ func (l *lowerer) term(b *Block) {
 		l.moves(b, b.Succs[0])
 		t := &l.b.Term
 		*t = lir.Term{Kind: lir.Jump, Pos: b.Pos}
-		l.fixups = append(l.fixups, func() { t.Then = l.at[b.Succs[0].ID] })
+		l.fixups = append(l.fixups, fixup{&t.Then, b.Succs[0]})
 	case TermTest:
 		t := &l.b.Term
 		*t = lir.Term{Kind: lir.Branch, W: lir.W32, Cond: lirConds[b.Test], A: l.register(b.A, b.Pos), B: l.arg(b.B), Pos: b.Pos}
@@ -257,9 +268,6 @@ func (l *lowerer) term(b *Block) {
 			l.edge(b, i+1, &t.Cases[i].Target)
 		}
 		l.edge(b, 0, &t.Else)
-		l.fixups = append(l.fixups, func() {
-			slices.SortFunc(t.Cases, func(x, y lir.Case) int { return cmp.Compare(x.Value, y.Value) })
-		})
 	}
 }
 
@@ -268,14 +276,14 @@ func (l *lowerer) term(b *Block) {
 func (l *lowerer) edge(b *Block, i int, target *int) {
 	s := b.Succs[i]
 	if len(s.Phis) == 0 {
-		l.fixups = append(l.fixups, func() { *target = l.at[s.ID] })
+		l.fixups = append(l.fixups, fixup{target, s})
 		return
 	}
 	*target = l.newBlock()
 	l.moves(b, s)
 	t := &l.b.Term
 	*t = lir.Term{Kind: lir.Jump, Pos: lir.NoPos}
-	l.fixups = append(l.fixups, func() { t.Then = l.at[s.ID] })
+	l.fixups = append(l.fixups, fixup{&t.Then, s})
 }
 
 // moves gives the phis of s what they have on the edge from b. Phis are read

@@ -4,14 +4,16 @@ package bpfc
 // down the dominator tree. The builder merges as well, but sees the tree
 // only so far, and passes that lead edges elsewhere change it.
 func mergeValues(g *Graph) {
-	below := make(map[*Block][]*Block, len(g.Blocks))
+	g.number()
+	// The children of each block in the dominator tree, as a list, the last first.
+	child, sibling := make([]*Block, len(g.Blocks)), make([]*Block, len(g.Blocks))
 	for _, b := range g.Blocks {
 		b.setDominator()
 		if b.idom != nil {
-			below[b.idom] = append(below[b.idom], b)
+			sibling[b.ID], child[b.idom.ID] = child[b.idom.ID], b
 		}
 	}
-	m := merger{instead: map[*Value]*Value{}, class: map[valueKey]int{}, at: map[valueKey][]*Value{}}
+	m := merger{instead: map[*Value]*Value{}, class: map[valueKey]int{}, at: map[valueKey]*Value{}}
 
 	type visit struct {
 		b    *Block
@@ -26,7 +28,7 @@ func mergeValues(g *Graph) {
 		}
 		m.enter(g, v.b)
 		stack = append(stack, visit{v.b, true})
-		for _, b := range below[v.b] {
+		for b := child[v.b.ID]; b != nil; b = sibling[b.ID] {
 			stack = append(stack, visit{b: b})
 		}
 	}
@@ -40,9 +42,9 @@ func mergeValues(g *Graph) {
 }
 
 type merger struct {
-	instead map[*Value]*Value     // what to read instead of a value that went
-	class   map[valueKey]int      // the congruence class of a key
-	at      map[valueKey][]*Value // the values of a key in scope, the nearest last
+	instead map[*Value]*Value   // what to read instead of a value that went
+	class   map[valueKey]int    // the congruence class of a key
+	at      map[valueKey]*Value // the value of a key in scope: there is but one, since others went
 }
 
 func (m *merger) use(v **Value) {
@@ -62,8 +64,7 @@ func (m *merger) enter(g *Graph, b *Block) {
 			continue
 		}
 		key := v.key()
-		if same := m.at[key]; len(same) > 0 {
-			old := same[len(same)-1]
+		if old := m.at[key]; old != nil {
 			old.Pos = g.position(old.Pos, v.Pos)
 			m.instead[v] = old
 			continue
@@ -73,7 +74,7 @@ func (m *merger) enter(g *Graph, b *Block) {
 		} else {
 			m.class[key] = v.num
 		}
-		m.at[key] = append(m.at[key], v)
+		m.at[key] = v
 		body = append(body, v)
 	}
 	clear(b.Body[len(body):])
@@ -85,8 +86,7 @@ func (m *merger) enter(g *Graph, b *Block) {
 func (m *merger) leave(b *Block) {
 	for _, v := range b.Body {
 		if !v.is(isGuard) {
-			key := v.key()
-			m.at[key] = m.at[key][:len(m.at[key])-1]
+			delete(m.at, v.key())
 		}
 	}
 }

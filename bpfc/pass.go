@@ -1,5 +1,7 @@
 package bpfc
 
+import "slices"
+
 // A pass is a function on the graph. It keeps the graph's promises: edges lead
 // forward, every value is in one block that dominates its readers, every load
 // stands behind a guard that covers it.
@@ -51,16 +53,12 @@ func removeDead(g *Graph) {
 	g.number()
 	reached := make([]bool, len(g.Blocks))
 	reached[0] = true
-	var blocks []*Block
-	for _, b := range g.Blocks {
-		if reached[b.ID] {
-			blocks = append(blocks, b)
-			for _, s := range b.Succs {
-				reached[s.ID] = true
-			}
+	g.Blocks = slices.DeleteFunc(g.Blocks, func(b *Block) bool {
+		for _, s := range b.Succs {
+			reached[s.ID] = reached[s.ID] || reached[b.ID]
 		}
-	}
-	g.Blocks = blocks
+		return !reached[b.ID]
+	})
 	for _, b := range g.Blocks {
 		if len(b.Phis) == 0 {
 			b.Preds = b.Preds[:0]
@@ -78,8 +76,9 @@ func removeDead(g *Graph) {
 
 	g.number()
 	read := make([]bool, g.nextID)
+	var stack []*Value
 	mark := func(v *Value) {
-		for stack := []*Value{v}; len(stack) > 0; {
+		for stack = append(stack, v); len(stack) > 0; {
 			v := stack[len(stack)-1]
 			stack = stack[:len(stack)-1]
 			if !read[v.ID] {
