@@ -160,7 +160,8 @@ func (p *LivePacket) IfIndex() int { return int(p.ll.Ifindex) }
 // information and its protocol, 0x8100 or 0x88a8. A tag whose control
 // information is 0 (priority tagged, VLAN 0) is a tag.
 func (p *LivePacket) VLAN() (tci, tpid uint16, ok bool) {
-	if p.hdr.Status&unix.TP_STATUS_VLAN_VALID == 0 {
+	inBytes := p.LinkType == LinkLinuxSLL2 && p.at < p.untagged()
+	if p.hdr.Status&unix.TP_STATUS_VLAN_VALID == 0 || inBytes {
 		return 0, 0, false
 	}
 	tpid = unix.ETH_P_8021Q
@@ -171,12 +172,15 @@ func (p *LivePacket) VLAN() (tci, tpid uint16, ok bool) {
 }
 
 // InsertTag puts the VLAN tag back between addresses and ethertype, as it was on
-// the wire, and leaves no tag for VLAN and Aux. Without a tag, and in packets
-// that are not Ethernet, it does nothing. It moves 12 bytes and no more, since
-// the ring has room before the packet.
+// the wire, and leaves no tag for VLAN and Aux. Without a tag, and in packets that
+// are neither Ethernet nor LINUX_SLL2, it does nothing. It moves 12 bytes and no
+// more, since the ring has room before the packet.
 func (p *LivePacket) InsertTag() {
 	const addresses = 12
 	tci, tpid, ok := p.VLAN()
+	if ok && p.LinkType == LinkLinuxSLL2 {
+		p.cook(VLANWire)
+	}
 	if !ok || p.LinkType != LinkEthernet || p.hdr.Snaplen < addresses {
 		return
 	}
@@ -197,6 +201,7 @@ func (p *LivePacket) InsertTag() {
 // whatever that is: it ends where the network header starts.
 func (p *LivePacket) cook(mode VLANMode) {
 	protocol, room := p.protocol(), sll2Header
+	p.at = p.untagged()
 	tci, tpid, tagged := p.VLAN()
 	if tagged = tagged && mode == VLANWire; tagged {
 		room += vlanTag
@@ -216,6 +221,9 @@ func (p *LivePacket) cook(mode VLANMode) {
 	copy(h[12:sll2Header], p.ll.Addr[:])
 }
 
+// untagged is where in mem a LINUX_SLL2 packet without a tag starts.
+func (p *LivePacket) untagged() int { return int(p.hdr.Net) - sll2Header }
+
 func (p *LivePacket) protocol() uint16 { return htons(p.ll.Protocol) }
 
 // Aux fills in what the ring knows of the packet, the fields in RingAux, as a
@@ -232,8 +240,7 @@ func (p *LivePacket) Aux(a *bpfc.Aux) {
 	a.RxHash = p.hdr.Hv1.Rxhash
 	a.NetOffset = uint32(int(p.hdr.Net) - p.at)
 	a.VLANTag, a.VLANPresent, a.VLANProto = 0, 0, 0
-	inBytes := p.LinkType == LinkLinuxSLL2 && a.NetOffset > sll2Header
-	if tci, tpid, ok := p.VLAN(); ok && !inBytes {
+	if tci, tpid, ok := p.VLAN(); ok {
 		a.VLANTag, a.VLANPresent, a.VLANProto = uint32(tci), 1, uint32(tpid)
 	}
 }

@@ -126,7 +126,27 @@ func TestRingVLAN(t *testing.T) {
 		t.Errorf("any has link type %v", cooked.LinkType())
 	}
 	check("any, wire", drain(t, cookedWire), func(i int) []byte { return sll2(i, 12, sent[i][14:]) }, sll2Header-14)
+	cookedInserted := openRing(t, RingOptions{Direction: In})
+	s.send(sent...)
+	var inserted []Packet
+	cookedInserted.Stop()
+	for b, err := cookedInserted.Next(t.Context()); err != io.EOF; b, err = cookedInserted.Next(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for p := range b.All() {
+			for range 2 { // the second time it has nothing to do
+				p.InsertTag()
+			}
+			if _, _, ok := p.VLAN(); ok {
+				t.Error("any: the tag is there twice")
+			}
+			inserted = append(inserted, Packet{Meta: p.Meta, Data: bytes.Clone(p.Data)})
+		}
+	}
+	check("any, inserted", inserted, func(i int) []byte { return sll2(i, 12, sent[i][14:]) }, sll2Header-14)
 	got := drain(t, cooked)
+	got = got[:min(len(got), len(sent))] // not what was sent a second time
 	for i := range got { // as above, without the outer tag
 		if len(vlanFrames[i].tags) > 0 {
 			got[i].WireLen += 4
