@@ -2,6 +2,8 @@ package pcapfilter
 
 import (
 	"golang.org/x/net/bpf"
+
+	"github.com/bpfjit/bpfjit/bpfc"
 )
 
 // Options say for which captures an expression is compiled. The zero value is
@@ -65,10 +67,8 @@ func Compile(expr string, opts Options) (prog []bpf.RawInstruction, err error) {
 		c = g.cond(n)
 		c = and(append(g.beforeAll(), c)...)
 	}
-	tests := 0
 	graph := func() *block {
 		gr := newGraph()
-		defer func() { tests = gr.tests }()
 		accept, reject := gr.ret(snap), gr.ret(0)
 		if c == nil {
 			return accept
@@ -78,21 +78,9 @@ func Compile(expr string, opts Options) (prog []bpf.RawInstruction, err error) {
 	if opts.Plain {
 		return emit(g.values, graph(), g.slots, true), nil
 	}
-	root, slots := optimise(g.values, graph(), g.slots)
-	if root == nil {
-		return emit(g.values, graph(), g.slots, false), nil
-	}
-	if opts.RejectNothingMatches && root.kind == blockRet && root.ret == 0 {
+	prog = optimise(g.values, graph, g.slots)
+	if opts.RejectNothingMatches && len(prog) == 1 && prog[0] == (bpf.RawInstruction{Op: bpfc.RetK}) {
 		return nil, locate(expr, faultf(span{0, len(expr)}, "expression rejects all packets"))
-	}
-	prog = emit(g.values, root, slots, false)
-	if len(prog) > tests {
-		// What is known on different ways is worked out separately, which can
-		// make a program longer. The plain one has at least one instruction for
-		// each test.
-		if plain := emit(g.values, graph(), g.slots, false); len(plain) < len(prog) {
-			return plain, nil
-		}
 	}
 	return prog, nil
 }

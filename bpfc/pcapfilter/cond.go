@@ -111,6 +111,7 @@ type block struct {
 	// safe is true once the optimiser knows that the test's loads cannot fail,
 	// wherever the block is reached from.
 	safe bool
+	made bool // the optimiser has come by it before
 }
 
 type blockKind uint8
@@ -123,8 +124,7 @@ const (
 
 // graph makes blocks. Equal blocks are the same one.
 type graph struct {
-	tab   map[blockKey]*block
-	tests int // how many lower made
+	tab map[blockKey]*block
 }
 
 type blockKey struct {
@@ -178,7 +178,6 @@ func (gr *graph) lower(c *cond, t, f *block) *block {
 		case condAssign:
 			return gr.assign(c.sets, t)
 		default:
-			gr.tests++
 			if x := c.test; x.a.op != opConst || x.b.op != opConst {
 				return &block{kind: blockTest, test: x, jt: t, jf: f} // equal ones are rare here
 			}

@@ -30,16 +30,18 @@ type valueFact struct {
 	v      *value
 	lo, hi uint32
 	since  int
-	hash   uint64 // of the set of numbers it is not
+	hash   uint64    // of the set of numbers it is not
+	not    *unequals // those numbers, in threadOnce
 }
 
 // unequalFacts are the numbers values are known not to be on the way the walk
 // is on. A long list of hosts makes thousands of them, so they are kept in one
 // table that follows the walk instead of in every facts.
 type unequalFacts struct {
-	vs  *values
-	tab map[unequal]int // when it was learnt; 0: not
-	now int
+	vs     *values
+	linked bool            // they are in the facts instead: there is no one way
+	tab    map[unequal]int // when it was learnt; 0: not
+	now    int
 }
 
 type unequal struct {
@@ -91,7 +93,7 @@ func (f *facts) rangeOf(v *value) (lo, hi uint32) {
 // isNot tells whether v is known not to be k, by tests for equality.
 func (f *facts) isNot(v *value, k uint32) bool {
 	i, ok := f.find(v)
-	return ok && f.ne.tab[unequal{v, k}] > f.known[i].since
+	return ok && (f.ne.tab[unequal{v, k}] > f.known[i].since || f.known[i].not.has(k))
 }
 
 // decide tells how a test comes out, if that is known.
@@ -232,6 +234,9 @@ func (f *facts) without(v *value, k uint32) *facts {
 	}
 	c := f.within(v, lo, hi)
 	i, _ := c.find(v)
+	if c.ne.linked {
+		c.known[i].not = c.known[i].not.add(k)
+	}
 	c.known[i].hash ^= mix(uint64(k) + 1)
 	return c
 }

@@ -45,9 +45,7 @@ func dropLoads(root *block) *block {
 		due[b.id] = max(n, ext.length)
 	}
 	root = instead[order[0].id]
-	for _, b := range order {
-		b.id = 0
-	}
+	reset(order)
 	markUnsafe(layout(root))
 	return root
 }
@@ -78,9 +76,7 @@ func markUnsafe(order []*block) {
 			}
 		}
 	}
-	for _, b := range order {
-		b.id = 0
-	}
+	reset(order)
 }
 
 // extent is what computing values needs of the packet.

@@ -121,8 +121,8 @@ func (s *searcher) convert(b *block) *part {
 // can fail, or if failing is what the cases come to.
 func (s *searcher) prepend(p *part, c *caseList, rest *part, hops int) *part {
 	p.list, p.n, p.out, p.def = c, 1, c.to, rest
-	if rest.v != p.v {
-		rest = rest.turned(p.v)
+	if !p.safe && !c.to.rejects() || rest.out != c.to {
+		rest = rest.turned(p.v) // p cannot move
 	}
 	if rest.v == nil || !rest.single || !rest.safe && !c.to.rejects() {
 		return p
@@ -155,8 +155,8 @@ func (p *part) exchangeable(d *part) bool {
 	return p.out != nil && d.v != nil && p.out == d.out && p.single && d.single && (p.safe && d.safe || p.out.rejects())
 }
 
-// turned is p, but for the order of two branches if the second is of v: it is in
-// the accumulator already.
+// turned is p, but for the order of two branches if the second is of v: what it
+// tests is in the accumulator already.
 func (p *part) turned(v *value) *part {
 	if p.v == nil || p.v == v || p.def.v != v || !p.exchangeable(p.def) {
 		return p
@@ -182,7 +182,7 @@ func (s *searcher) build(p *part) *block {
 			b = s.buildShared(p, sh)
 		} else {
 			b = s.branch(p.v, p.list, p.n, s.build(p.def))
-			if !p.safe && !tests(b, p.v) {
+			if !p.safe && !loads(b, p.v) {
 				// All cases came to the same: the load may still reject.
 				b = s.join(test{bpfc.JmpJEQ, p.v, s.vs.constant(0)}, b, b, false)
 			}
@@ -198,8 +198,8 @@ func (s *searcher) build(p *part) *block {
 	return b
 }
 
-// tests tells whether a block loads v to test it, or some of its bits.
-func tests(b *block, v *value) bool {
+// loads tells whether a block loads v to test it, or some of its bits.
+func loads(b *block, v *value) bool {
 	if v.op == opALU && v.immediate() {
 		v = v.a
 	}
@@ -234,10 +234,22 @@ func (s *searcher) branch(v *value, list *caseList, n int, def *block) *block {
 		return s.join(list.test, s.build(list.to), def, true)
 	}
 	w := &searchTree{s: s, v: v, def: def}
-	for _, g := range paint(list, n, v.max) {
+	segs, seen := paint(list, n, v.max)
+	for _, g := range segs {
 		if s.build(g.to) != def {
 			w.segs = append(w.segs, g)
 		}
+	}
+	// One by one, cases may as well overlap: what is in several is a matter of
+	// the first.
+	var inTurn []segment
+	for i, c := 0, list; i < n && len(inTurn) <= chainSize; i, c = i+1, c.next {
+		if seen[i] {
+			inTurn = append(inTurn, segment{c.lo, c.hi, c.to, i})
+		}
+	}
+	if k := tests(inTurn, 0, v.max); k <= chainSize && k < tests(w.segs, 0, v.max) {
+		return w.chain(inTurn, 0, v.max)
 	}
 	return w.build(0, len(w.segs), 0, v.max)
 }
@@ -266,8 +278,8 @@ const (
 
 // build makes the search among segments i to j, where the value is from lo to hi.
 func (w *searchTree) build(i, j int, lo, hi uint32) *block {
-	if n := w.tests(i, j, lo, hi); n <= leafSize || n <= chainSize && j-i == len(w.segs) {
-		return w.chain(i, j, lo, hi)
+	if n := tests(w.segs[i:j], lo, hi); n <= leafSize || n <= chainSize && j-i == len(w.segs) {
+		return w.chain(w.segs[i:j], lo, hi)
 	}
 	leaves := (j - i + leafSize - 1) / leafSize
 	mid := i + (leaves+1)/2*leafSize
@@ -280,10 +292,11 @@ func (w *searchTree) build(i, j int, lo, hi uint32) *block {
 	return w.test(bpfc.JmpJGE, at, high, low)
 }
 
-// tests is how many tests segments i to j take one by one.
-func (w *searchTree) tests(i, j int, lo, hi uint32) int {
+// tests is how many tests segments take one by one, up to some more than
+// chainSize.
+func tests(segs []segment, lo, hi uint32) int {
 	n := 0
-	for _, g := range w.segs[i:j] {
+	for _, g := range segs {
 		n++
 		if g.lo != g.hi && g.lo > lo && g.hi < hi {
 			n++
@@ -295,10 +308,10 @@ func (w *searchTree) tests(i, j int, lo, hi uint32) int {
 	return n
 }
 
-// chain tests segments i to j one by one, in the order of the list: who writes
-// one puts first what is frequent.
-func (w *searchTree) chain(i, j int, lo, hi uint32) *block {
-	segs := slices.Clone(w.segs[i:j])
+// chain tests segments one by one, in the order of the list: who writes one puts
+// first what is frequent.
+func (w *searchTree) chain(segs []segment, lo, hi uint32) *block {
+	segs = slices.Clone(segs)
 	slices.SortStableFunc(segs, func(a, b segment) int { return cmp.Compare(a.order, b.order) })
 	next := w.def
 	for _, g := range slices.Backward(segs) {

@@ -15,8 +15,10 @@ type segment struct {
 }
 
 // paint makes disjoint segments in rising order of a list of cases, of which
-// earlier ones go over later ones. Numbers above limit do not occur.
-func paint(list *caseList, n int, limit uint32) []segment {
+// earlier ones go over later ones, and tells which of them are seen anywhere.
+// Numbers above limit do not occur.
+func paint(list *caseList, n int, limit uint32) (segs []segment, seen []bool) {
+	seen = make([]bool, n)
 	type event struct {
 		at    uint64
 		order int
@@ -31,8 +33,8 @@ func paint(list *caseList, n int, limit uint32) []segment {
 	slices.SortStableFunc(events, func(a, b event) int { return cmp.Compare(a.at, b.at) })
 
 	// A sweep over the starts: the open case of the lowest order counts.
-	var segs []segment
 	add := func(lo, hi uint64, to *part, order int) {
+		seen[order] = true
 		if k := len(segs) - 1; k >= 0 && segs[k].to == to && uint64(segs[k].hi)+1 == lo {
 			segs[k].hi, segs[k].order = uint32(hi), min(segs[k].order, order)
 			return
@@ -62,7 +64,7 @@ func paint(list *caseList, n int, limit uint32) []segment {
 		heap.Push(&open, openCase{e.order, e.c})
 	}
 	flush(uint64(limit) + 1)
-	return segs
+	return segs, seen
 }
 
 type openCase struct {
@@ -133,7 +135,8 @@ func (s *searcher) findShared(root *part) {
 			for i, c := range chain {
 				inner[c] = inner[c] || i > 0
 				key = binary.LittleEndian.AppendUint32(key, c.v.max)
-				for _, g := range paint(c.list, c.n, c.v.max) {
+				segs, _ := paint(c.list, c.n, c.v.max)
+				for _, g := range segs {
 					key = binary.LittleEndian.AppendUint32(key, g.lo)
 					key = binary.LittleEndian.AppendUint32(key, g.hi)
 					key = binary.LittleEndian.AppendUint32(key, name(g.to))

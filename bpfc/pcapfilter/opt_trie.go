@@ -27,18 +27,15 @@ import (
 // look at it. How far is a matter of the prefixes that entries begin with:
 // each is numbered in the order in which they first appear.
 //
-// It changes the graph. The slots in use are returned.
-func tries(vs *values, root *block, slots int) int {
-	order := layout(root)
+// It changes the graph, whose layout it is given, and resets the blocks' numbers.
+// The slots in use are returned.
+func tries(vs *values, order []*block, slots int) int {
+	f := finder{done: make([]bool, len(order)+1)}
 	for _, b := range order {
-		b.id = 0
-	}
-	done := map[*block]bool{} // in a list that was looked at
-	for _, b := range order {
-		if done[b] {
+		if f.done[b.id] {
 			continue
 		}
-		l := listAt(b, done)
+		l := f.listAt(b)
 		if len(l.entries) < minTrie {
 			continue
 		}
@@ -47,12 +44,13 @@ func tries(vs *values, root *block, slots int) int {
 			if t.marks && slots+vs.spills+1 >= scratchWords {
 				continue
 			}
-			*b = *t.build()
+			*b = *t.build() // of new blocks, which have no numbers
 			if t.marks {
 				slots++
 			}
 		}
 	}
+	reset(order)
 	return slots
 }
 
@@ -79,34 +77,41 @@ func equality(b *block) bool {
 	return b.kind == blockTest && b.test.cmp == bpfc.JmpJEQ && b.test.b.op == opConst && b.test.a.op != opConst && b.jt != b.jf
 }
 
-// listAt finds the list that begins at a block, and notes whose blocks are in it.
-func listAt(b *block, done map[*block]bool) *list {
-	l := &list{def: b}
+// finder finds lists.
+type finder struct {
+	done []bool   // by block: it is in a list that was looked at
+	form []*value // of the entry that is being read
+	ks   []uint32
+}
+
+// listAt finds the list that begins at a block. Lists of single tests are left
+// to the search.
+func (f *finder) listAt(b *block) list {
+	l := list{def: b}
 	for equality(l.def) {
-		var e entry
-		var form []*value
+		f.form, f.ks = f.form[:0], f.ks[:0]
 		at, next := l.def, l.def.jf
 		for at != l.out && equality(at) && at.jf == next {
-			form = append(form, at.test.a)
-			e.ks = append(e.ks, at.test.b.k)
+			f.form = append(f.form, at.test.a)
+			f.ks = append(f.ks, at.test.b.k)
 			at = at.jt
 		}
-		if l.out != nil && at != l.out {
+		if l.out != nil && at != l.out || len(f.form) < 2 {
 			break
 		}
-		e.form = slices.IndexFunc(l.forms, func(f []*value) bool { return slices.Equal(f, form) })
-		if e.form < 0 {
-			if len(l.forms) == 2 || len(l.forms) == 1 && !alternates(l.forms[0], form) {
+		form := slices.IndexFunc(l.forms, func(o []*value) bool { return slices.Equal(o, f.form) })
+		if form < 0 {
+			if len(l.forms) == 2 || len(l.forms) == 1 && !alternates(l.forms[0], f.form) {
 				break
 			}
-			e.form = len(l.forms)
-			l.forms = append(l.forms, form)
+			form = len(l.forms)
+			l.forms = append(l.forms, slices.Clone(f.form))
 		}
 		for b := l.def; b != at; b = b.jt {
-			done[b] = true
+			f.done[b.id] = true
 		}
 		l.out, l.def = at, next
-		l.entries = append(l.entries, e)
+		l.entries = append(l.entries, entry{form, slices.Clone(f.ks)})
 	}
 	return l
 }
@@ -151,7 +156,7 @@ func reachOf(vals []*value) (r reach, ok bool) {
 
 // trieMaker makes the tree of a list.
 type trieMaker struct {
-	*list
+	list
 	vs *values
 
 	common int  // how many tests all entries begin with

@@ -1,34 +1,89 @@
 package pcapfilter
 
 import (
+	"golang.org/x/net/bpf"
+
 	"github.com/bpfjit/bpfjit/bpfc"
 )
 
-// optimise makes a graph that gives the same verdict on every packet with fewer
-// tests: those whose outcome is known on a way are left out of it (thread), and
-// tests of one value against many numbers become a search (opt_search.go).
+// optimise makes a program that gives the same verdict on every packet with
+// fewer tests: those whose outcome is known on a way are left out of it (thread),
+// lists of addresses become trees (opt_trie.go), and tests of one value against
+// many numbers a search (opt_search.go).
 //
 // What must survive is which loads can fail before which verdict: a load may go
 // only if it is known not to fail, or if the packet is rejected anyhow.
 //
-// It also says how many scratch words the result uses, of which slots were in use
-// before.
-//
-// It takes the graph apart; what it returns is another one, or nil if the graph
-// is too large.
-func optimise(vs *values, root *block, slots int) (*block, int) {
+// lower makes the graph, a new one each time, as it is taken apart; slots is how
+// many scratch words are in use.
+func optimise(vs *values, lower func() *block, slots int) []bpf.RawInstruction {
+	root := lower()
 	order := layout(root)
 	if len(order) > maxBlocks {
-		return nil, slots
+		return emit(vs, lower(), slots, false)
 	}
+	// There is more than one way to do it, and which gives the best program cannot
+	// be told before; where trying takes long, one that is good for lists is taken.
+	var best []bpf.RawInstruction
+	cost := 0
+	try := func(root *block, slots int, thread func(t *threader, order []*block) *block) bool {
+		order := layout(root)
+		t := newThreader(vs, order)
+		root, slots = search(vs, dropLoads(thread(t, order)), slots)
+		prog := emit(vs, root, slots, false)
+		// The longest way is seldom gone, but when it is, it takes time.
+		if c := 2*len(prog) + longest(prog); best == nil || c < cost {
+			best, cost = prog, c
+		}
+		return t.doubled > len(order)/8
+	}
+	with := tries(vs, order, slots)
+	doubled := try(root, with, (*threader).threadAll)
+	if doubled || len(order) < smallGraph {
+		root = lower()
+		with = tries(vs, layout(root), slots)
+		try(root, with, (*threader).threadOnce)
+	}
+	if len(order) < smallGraph {
+		try(lower(), slots, (*threader).threadOnce)
+	}
+	return best
+}
+
+// longest is how many instructions the longest way through a program executes,
+// each of a loop once.
+func longest(prog []bpf.RawInstruction) int {
+	from := make([]int, len(prog)+1) // from each instruction on
+	for i := len(prog) - 1; i >= 0; i-- {
+		next := func(skip uint32) int {
+			if uint64(i)+1+uint64(skip) < uint64(len(prog)) {
+				return from[i+1+int(skip)]
+			}
+			return 0
+		}
+		ins := prog[i]
+		switch class := ins.Op & 7; {
+		case class == bpfc.ClassRET:
+			from[i] = 1
+		case ins.Op == bpfc.Ja:
+			from[i] = 1 + next(ins.K)
+		case class == bpfc.ClassJMP:
+			from[i] = 1 + max(next(uint32(ins.Jt)), next(uint32(ins.Jf)))
+		default:
+			from[i] = 1 + next(0)
+		}
+	}
+	return from[0]
+}
+
+// smallGraph is up to how many blocks the tests of a list are also left as they
+// were, in case that is shorter than a tree of them.
+const smallGraph = 400
+
+func reset(order []*block) {
 	for _, b := range order {
 		b.id = 0
 	}
-	slots = tries(vs, root, slots)
-	order = layout(root)
-	t := newThreader(vs, order)
-	root = t.thread(root, &facts{ne: t.ne})
-	return search(vs, dropLoads(root), slots)
 }
 
 // needs is what the blocks from one on look at.
@@ -62,13 +117,14 @@ type threader struct {
 	vs     *values
 	out    *graph
 	reject *block
-	made   map[*block]bool
 	ne     *unequalFacts
 	needs  []needs   // by block
 	memo   [][]visit // by block
 	preds  []int     // by block: how many ways lead to it
 	budget int       // how many more blocks to walk over
 	first  *value    // the value the program tests first
+
+	doubled int // how many blocks were made more often than once
 }
 
 // visit is what came of a block where something was known.
@@ -79,7 +135,7 @@ type visit struct {
 
 func newThreader(vs *values, order []*block) *threader {
 	out := newGraph()
-	t := &threader{vs: vs, out: out, reject: out.ret(0), made: map[*block]bool{}, ne: &unequalFacts{vs: vs, tab: map[unequal]int{}}}
+	t := &threader{vs: vs, out: out, reject: out.ret(0), ne: &unequalFacts{vs: vs, tab: map[unequal]int{}}}
 	t.needs, t.memo, t.preds = make([]needs, len(order)+1), make([][]visit, len(order)+1), waysTo(order)
 	t.budget = 24*len(order) + 10000
 	if root := order[0]; root.kind == blockTest {
@@ -146,6 +202,11 @@ func (n *needs) add(v *value) {
 	n.add(v.b)
 }
 
+// threadAll returns what a graph comes to, with all that is known on each way.
+func (t *threader) threadAll(order []*block) *block {
+	return t.thread(order[0], &facts{ne: t.ne})
+}
+
 // thread returns what block b comes to where f holds.
 func (t *threader) thread(b *block, f *facts) *block {
 	for ; b.kind != blockRet && t.budget > 0; t.budget-- {
@@ -182,6 +243,9 @@ func (t *threader) thread(b *block, f *facts) *block {
 		if v.key == key {
 			return v.to
 		}
+	}
+	if len(t.memo[b.id]) > 0 {
+		t.doubled++
 	}
 	to := t.rebuild(b, f)
 	t.memo[b.id] = append(t.memo[b.id], visit{key, to})
@@ -256,9 +320,7 @@ func (t *threader) branch(x test, jt, jf *block, safe bool) *block {
 		jf = jt
 	}
 	b := t.out.branch(x, jt, jf)
-	if t.made[b] {
-		safe = safe && b.safe
-	}
-	t.made[b], b.safe = true, safe
+	b.safe = safe && (b.safe || !b.made)
+	b.made = true
 	return b
 }
