@@ -11,6 +11,7 @@ import (
 	"github.com/bpfjit/bpfjit/bpfc"
 	"github.com/bpfjit/bpfjit/capture"
 	"github.com/bpfjit/bpfjit/fuzz"
+	"github.com/bpfjit/bpfjit/internal/cli"
 	"github.com/bpfjit/bpfjit/jit"
 )
 
@@ -116,7 +117,7 @@ func (t *tool) contenders(p *bpfc.Program, l packetList) ([]*contender, error) {
 	}
 	f, err := jit.Compile(p.Instructions(), jit.WithDialect(t.dialect), jit.WithOptLevel(t.optLevel), jit.WithNativeOnly())
 	if err != nil {
-		fmt.Fprintf(t.stderr, "bpfc: %s\n", oneLine(err.Error()))
+		fmt.Fprintf(t.stderr, "bpfc: %s\n", cli.OneLine(err.Error()))
 		return cs, nil
 	}
 	return append(cs,

@@ -36,27 +36,19 @@ func (t *tool) diff() error {
 		return err
 	}
 	defer p.close()
-	filters := newPerLinkType(func(link capture.LinkType) (pair [2]*jit.Filter, err error) {
+	var first, second, both int64 // only one matches; both do, and keep more or less
+	err = overPackets(t, p, func(link capture.LinkType) (pair [2]*jit.Filter, err error) {
 		for i := range s {
 			if pair[i], err = t.compile(s[i], p.name, link); err != nil {
 				return pair, err
 			}
 		}
 		return pair, nil
-	})
-	if err := filters.prepare(p); err != nil {
-		return err
-	}
-	out, err := t.openMatches(p)
-	if err != nil {
-		return err
-	}
-	var first, second, both int64 // only one matches; both do, and keep more or less
-	err = each(p, filters, func(f [2]*jit.Filter, pkt *capture.Packet) error {
+	}, func(f [2]*jit.Filter, pkt *capture.Packet) (bool, error) {
 		a, b := f[0].Run(pkt.Data, int(pkt.WireLen)), f[1].Run(pkt.Data, int(pkt.WireLen))
 		switch {
 		case a == b:
-			return nil
+			return false, nil
 		case b == 0:
 			first++
 		case a == 0:
@@ -65,9 +57,9 @@ func (t *tool) diff() error {
 			both++
 		}
 		fmt.Fprintf(t.words(), "packet %d, %d bytes: %d and %d\n", p.Packets(), len(pkt.Data), a, b)
-		return out.write(pkt)
+		return true, nil
 	})
-	if err = out.finish(err); err == nil || isReadError(err) {
+	if err == nil || isReadError(err) {
 		fmt.Fprintf(t.words(), "%d packets, %d differ: %d match the first filter only, %d the second, %d both with another verdict\n",
 			p.Packets(), first+second+both, first, second, both)
 	}

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
 
 // TestDiff: the packets on which two filters disagree are those that one has
@@ -36,10 +38,10 @@ func TestDiff(t *testing.T) {
 	if got := done(t, "", "-r", capture, "-f", filter, "-diff", "1,6 0 0 9"); !strings.HasSuffix(got, want) {
 		t.Errorf("by value: %s", got)
 	}
-	if msg := failed(t, statusUsage, "", "-diff", "-r", capture, "tcp"); !strings.HasPrefix(msg, "-diff needs two filters") {
+	if msg := failed(t, cli.Usage, "", "-diff", "-r", capture, "tcp"); !strings.HasPrefix(msg, "-diff needs two filters") {
 		t.Error(msg)
 	}
-	if msg := failed(t, statusFailed, "", "-diff", "-r", capture, "tcp", "tcp port"); !strings.HasPrefix(msg, "second filter: 1:9: ") {
+	if msg := failed(t, cli.Failed, "", "-diff", "-r", capture, "tcp", "tcp port"); !strings.HasPrefix(msg, "second filter: 1:9: ") {
 		t.Error(msg)
 	}
 }

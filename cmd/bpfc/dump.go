@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/bpfjit/bpfjit/bpfc"
+	"github.com/bpfjit/bpfjit/internal/cli"
 	"github.com/bpfjit/bpfjit/internal/listing"
 	"github.com/bpfjit/bpfjit/jit"
 )
@@ -63,7 +64,7 @@ func (t *tool) dumpPass(p *bpfc.Program) error {
 		}
 	})
 	if err == nil && !found {
-		return usagef("-dump=%s: no such pass at -O %d: one of %s, all", t.pass, t.optLevel, strings.Join(names, ", "))
+		return cli.Usagef("-dump=%s: no such pass at -O %d: one of %s, all", t.pass, t.optLevel, strings.Join(names, ", "))
 	}
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
 
 const acceptAll = "1,6 0 0 1"
@@ -94,7 +96,7 @@ func TestTruncatedCapture(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	for _, cut := range []int{second + 3, second + recordHeader, second + recordHeader + 5} {
 		r := call(whole[:cut], "-r", "-", "-w", out, acceptAll)
-		if r.status != statusFailed || r.stdout != "1 packets, 1 matched\n" {
+		if r.status != cli.Failed || r.stdout != "1 packets, 1 matched\n" {
 			t.Errorf("cut at %d: status %d, %q", cut, r.status, r.stdout)
 		}
 		if want := fmt.Sprintf("bpfc: standard input: packet 2 at byte %d: ", second); !strings.HasPrefix(r.stderr, want) {
@@ -115,7 +117,7 @@ func TestInputIsKept(t *testing.T) {
 		t.Skip(err)
 	}
 	for _, out := range []string{name, link} {
-		if msg := failed(t, statusUsage, "", "-r", name, "-w", out, acceptAll); !strings.Contains(msg, "the same file as the input") {
+		if msg := failed(t, cli.Usage, "", "-r", name, "-w", out, acceptAll); !strings.Contains(msg, "the same file as the input") {
 			t.Error(msg)
 		}
 		if read(t, name) != ether {
@@ -123,14 +125,14 @@ func TestInputIsKept(t *testing.T) {
 		}
 	}
 	filter := file(t, acceptAll)
-	failed(t, statusUsage, "", "-f", filter, "-r", name, "-w", filter)
+	failed(t, cli.Usage, "", "-f", filter, "-r", name, "-w", filter)
 	if read(t, filter) != acceptAll {
 		t.Fatal("the filter was changed")
 	}
 	// A filter that is refused leaves the output as it was.
 	old := file(t, "precious")
-	failed(t, statusFailed, "", "-r", name, "-w", old, "1,40 0 0 12")
-	failed(t, statusFailed, "", "-r", name, "-y", "RAW", "-w", old, acceptAll)
+	failed(t, cli.Failed, "", "-r", name, "-w", old, "1,40 0 0 12")
+	failed(t, cli.Failed, "", "-r", name, "-y", "RAW", "-w", old, acceptAll)
 	if read(t, old) != "precious" {
 		t.Error("the output was emptied for nothing")
 	}
@@ -144,12 +146,12 @@ func TestFullDisk(t *testing.T) {
 	}
 	defer full.Close()
 	ether := filepath.Join(testdata, "captures/ether.pcap")
-	if msg := failed(t, statusFailed, "", "-r", ether, "-w", "/dev/full", acceptAll); msg != "/dev/full: no space left on device" {
+	if msg := failed(t, cli.Failed, "", "-r", ether, "-w", "/dev/full", acceptAll); msg != "/dev/full: no space left on device" {
 		t.Error(msg)
 	}
 	for _, args := range [][]string{{acceptAll}, {"-h"}, {"-r", ether, acceptAll}, {"-r", ether, "-w", "-", acceptAll}} {
 		var stderr strings.Builder
-		if status := run(args, nil, full, &stderr); status != statusFailed {
+		if status := run(args, nil, full, &stderr); status != cli.Failed {
 			t.Errorf("%q: status %d", args, status)
 		}
 		if !strings.HasSuffix(stderr.String(), "bpfc: standard output: no space left on device\n") {
@@ -163,7 +165,7 @@ func TestClosedPipe(t *testing.T) {
 	r, w := io.Pipe()
 	r.Close()
 	var stderr strings.Builder
-	if status := run([]string{"-d", acceptAll}, nil, w, &stderr); status != statusFailed || stderr.Len() > 0 {
+	if status := run([]string{"-d", acceptAll}, nil, w, &stderr); status != cli.Failed || stderr.Len() > 0 {
 		t.Errorf("status %d, %q", status, stderr.String())
 	}
 	if runtime.GOOS == "windows" {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/bpfjit/bpfjit/bpfc"
 	"github.com/bpfjit/bpfjit/capture"
+	"github.com/bpfjit/bpfjit/internal/cli"
 	"github.com/bpfjit/bpfjit/jit"
 )
 
@@ -23,25 +24,17 @@ func (t *tool) filter() error {
 		return err
 	}
 	defer p.close()
-	filters := newPerLinkType(func(link capture.LinkType) (*jit.Filter, error) {
-		return t.compile(s, p.name, link)
-	})
-	if err := filters.prepare(p); err != nil {
-		return err
-	}
-	out, err := t.openMatches(p)
-	if err != nil {
-		return err
-	}
 	var matched int64
-	err = each(p, filters, func(f *jit.Filter, pkt *capture.Packet) error {
+	err = overPackets(t, p, func(link capture.LinkType) (*jit.Filter, error) {
+		return t.compile(s, p.name, link)
+	}, func(f *jit.Filter, pkt *capture.Packet) (bool, error) {
 		if f.Run(pkt.Data, int(pkt.WireLen)) == 0 {
-			return nil
+			return false, nil
 		}
 		matched++
-		return out.write(pkt)
+		return true, nil
 	})
-	if err = out.finish(err); err == nil || isReadError(err) {
+	if err == nil || isReadError(err) {
 		t.summary(p.Packets(), matched)
 	}
 	return err
@@ -82,9 +75,8 @@ func (t *tool) words() io.Writer {
 // and does nothing with them.
 type matches struct {
 	*capture.Copier
-	name    string
-	file    *os.File // nil: standard output
-	regular bool     // an ordinary file, to be removed if it cannot be finished
+	name string
+	file *os.File // nil: standard output
 }
 
 // openMatches opens the capture for what matches in p.
@@ -92,49 +84,22 @@ func (t *tool) openMatches(p *packets) (*matches, error) {
 	if t.write == "" {
 		return nil, nil
 	}
-	if t.write == "-" {
-		c, err := capture.NewCopier(t.stdout, p.Reader)
-		return &matches{Copier: c, name: "standard output"}, err
-	}
-	f, err := os.OpenFile(t.write, os.O_WRONLY|os.O_CREATE, 0o666)
-	if err != nil {
-		return nil, fileError(t.write, err)
-	}
-	m := &matches{name: t.write, file: f}
-	if err := m.truncate(t.file, p); err != nil {
-		f.Close()
-		return nil, err
-	}
-	if m.Copier, err = capture.NewCopier(f, p.Reader); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return m, nil
-}
-
-// truncate empties the file, unless it is one that is being read.
-func (m *matches) truncate(filter string, p *packets) error {
-	info, err := m.file.Stat()
-	if err != nil {
-		return fileError(m.name, err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil
-	}
-	inputs := []string{filter}
-	if p.file != nil {
-		inputs = append(inputs, p.name)
-	}
-	for _, name := range inputs {
-		if other, err := os.Stat(name); err == nil && os.SameFile(info, other) {
-			return usagef("-w %s: the same file as the input %s", m.name, name)
+	m := &matches{name: cli.Stdout}
+	out := io.Writer(t.stdout)
+	if t.write != "-" {
+		inputs := []string{t.file}
+		if p.file != nil {
+			inputs = append(inputs, p.name)
 		}
+		f, err := cli.Create(t.write, inputs...)
+		if err != nil {
+			return nil, err
+		}
+		m.name, m.file, out = t.write, f, f
 	}
-	m.regular = true
-	if err := m.file.Truncate(0); err != nil {
-		return fileError(m.name, err)
-	}
-	return nil
+	var err error
+	m.Copier, err = capture.NewCopier(out, p.Reader) // fails only after a Next
+	return m, err
 }
 
 func (m *matches) write(p *capture.Packet) error {
@@ -164,10 +129,11 @@ func (m *matches) finish(err error) error {
 	if m.file == nil {
 		return err
 	}
+	info, statErr := m.file.Stat()
 	if closeErr := m.file.Close(); closeErr != nil && whole {
 		err, whole = m.error(closeErr), false
 	}
-	if !whole && m.regular {
+	if !whole && statErr == nil && info.Mode().IsRegular() {
 		if rmErr := os.Remove(m.name); rmErr != nil {
 			err = errors.Join(err, rmErr)
 		}
@@ -179,5 +145,5 @@ func (m *matches) error(err error) error {
 	if m.file == nil {
 		return fmt.Errorf("%w: %w", errOutput, err)
 	}
-	return fileError(m.name, err)
+	return cli.FileError(m.name, err)
 }

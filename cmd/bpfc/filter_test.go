@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
 
 // TestCountsAgainstTcpdump: what matches, and the file it is written to, are
@@ -65,7 +67,7 @@ func TestFilter(t *testing.T) {
 	}
 
 	r := call("", "-r", name, "-w", "-", acceptAll)
-	if r.stdout != ether || r.stderr != all || r.status != statusDone {
+	if r.stdout != ether || r.stderr != all || r.status != cli.Done {
 		t.Errorf("to standard output: status %d, %d bytes of %d, %q", r.status, len(r.stdout), len(ether), r.stderr)
 	}
 	out := file(t, strings.Repeat("what was here before ", 10000))
@@ -99,12 +101,12 @@ func TestLinkTypes(t *testing.T) {
 		t.Errorf("two link types: %q", got)
 	}
 	r := call("", "-r", two, acceptAll)
-	if want := "bpfc: " + two + ": packets of link type RAW, the program is for EN10MB (-y says for which)\n"; r.status != statusFailed || r.stderr != want {
+	if want := "bpfc: " + two + ": packets of link type RAW, the program is for EN10MB (-y says for which)\n"; r.status != cli.Failed || r.stderr != want {
 		t.Errorf("a program on two link types: status %d, %q", r.status, r.stderr)
 	}
 	// A file that could not be finished is not left behind.
 	out := filepath.Join(t.TempDir(), "out")
-	failed(t, statusFailed, "", "-r", two, "-w", out, acceptAll)
+	failed(t, cli.Failed, "", "-r", two, "-w", out, acceptAll)
 	if _, err := os.Stat(out); !os.IsNotExist(err) {
 		t.Errorf("half a file is left: %v", err)
 	}

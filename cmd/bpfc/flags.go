@@ -13,6 +13,7 @@ import (
 	"github.com/bpfjit/bpfjit/bpfc"
 	"github.com/bpfjit/bpfjit/bpfc/bpfasm"
 	"github.com/bpfjit/bpfjit/capture"
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
 
 // options is what the command line says.
@@ -104,7 +105,7 @@ func parseFlags(args []string) (*options, error) {
 		o.action = actionOf("h")
 		return o, nil
 	} else if err != nil {
-		return nil, usagef("%v; bpfc -h lists the flags", err)
+		return nil, cli.Usagef("%v; bpfc -h lists the flags", err)
 	}
 	fs.Visit(func(f *flag.Flag) {
 		// -d=false is as good as no -d.
@@ -133,7 +134,7 @@ func parseFlags(args []string) (*options, error) {
 		o.checkPlacement,
 	} {
 		if err := set(); err != nil {
-			return nil, &usageError{err.Error()}
+			return nil, cli.Usagef("%w", err)
 		}
 	}
 	return o, nil
@@ -194,7 +195,7 @@ func (o *options) chooseAction() error {
 			continue
 		}
 		if o.action != nil {
-			return usagef("-%s and -%s exclude each other", o.action.flag, a.flag)
+			return cli.Usagef("-%s and -%s exclude each other", o.action.flag, a.flag)
 		}
 		o.action = a
 	}

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"regexp"
 	"strings"
 
@@ -14,12 +10,8 @@ import (
 	"github.com/bpfjit/bpfjit/bpfc"
 	"github.com/bpfjit/bpfjit/bpfc/bpfasm"
 	"github.com/bpfjit/bpfjit/capture"
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
-
-// maxFilterSize is the largest filter file that is read, in bytes. It is what
-// the longest program takes in its longest form, several times over, and keeps
-// -f /dev/zero from filling memory.
-const maxFilterSize = 256 << 20
 
 // source is a filter as it was given: a program, or an expression to be
 // compiled for a link type.
@@ -48,25 +40,11 @@ func (t *tool) argument(place, text string) (*source, error) {
 
 // fileSource reads the filter from the file that -f names.
 func (t *tool) fileSource() (*source, error) {
-	name, in := t.file, t.stdin
-	if name == "-" {
-		name = "standard input"
-	} else {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, fileError(name, err)
-		}
-		defer f.Close()
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxFilterSize+1))
+	place, data, err := cli.ReadFilter(t.file, t.stdin)
 	if err != nil {
-		return nil, fileError(name, err)
+		return nil, err
 	}
-	if len(data) > maxFilterSize {
-		return nil, fmt.Errorf("%s: more than %d bytes: no filter is that long", name, maxFilterSize)
-	}
-	return t.parse(name+": ", data, t.exprForm)
+	return t.parse(place, data, t.exprForm)
 }
 
 // parse makes a source of text that is an expression or a program.
@@ -77,7 +55,7 @@ func (t *tool) parse(place string, data []byte, isExpr bool) (*source, error) {
 		return s, nil
 	}
 	if t.arguments["s"] || t.arguments["m"] {
-		return nil, usagef("-s and -m go with an expression: a program has its numbers in it")
+		return nil, cli.Usagef("-s and -m go with an expression: a program has its numbers in it")
 	}
 	var err error
 	if t.form != bpfasm.Unknown {
@@ -129,16 +107,4 @@ func (t *tool) listed() (*bpfc.Program, error) {
 		return nil, err
 	}
 	return t.check(s, t.linkType, bpfc.WithAux(bpfc.AuxAll))
-}
-
-// fileError is an error about a file: its name and what is wrong, without the
-// name of the system call.
-func fileError(name string, err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		err = p.Err
-	}
-	if s, ok := err.(*os.SyscallError); ok {
-		err = s.Err
-	}
-	return fmt.Errorf("%s: %w", name, err)
 }

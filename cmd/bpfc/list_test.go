@@ -9,6 +9,7 @@ import (
 
 	"github.com/bpfjit/bpfjit/bpfc"
 	"github.com/bpfjit/bpfjit/bpfc/bpfasm"
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
 
 // TestArticle: the three programs of an article give the listings it shows.
@@ -116,10 +117,10 @@ func TestExplain(t *testing.T) {
 	if done(t, "", "-explain", "-y", "RAW", "icmp") == done(t, "", "-explain", "icmp") {
 		t.Error("the link type makes no difference")
 	}
-	if msg := failed(t, statusFailed, "", "-explain", acceptAll); msg != "-explain is for expressions: this is a program" {
+	if msg := failed(t, cli.Failed, "", "-explain", acceptAll); msg != "-explain is for expressions: this is a program" {
 		t.Error(msg)
 	}
-	if msg := failed(t, statusFailed, "", "-explain", "tcp port"); !strings.HasPrefix(msg, "1:9: ") {
+	if msg := failed(t, cli.Failed, "", "-explain", "tcp port"); !strings.HasPrefix(msg, "1:9: ") {
 		t.Error(msg)
 	}
 }
@@ -130,7 +131,7 @@ func TestMetadata(t *testing.T) {
 	for _, action := range []string{"-d", "-dump", "-lir"} {
 		done(t, "", "-dialect", "linux", action, mark)
 	}
-	msg := failed(t, statusFailed, "", "-dialect", "linux", "-r", filepath.Join(testdata, "captures/ether.pcap"), mark)
+	msg := failed(t, cli.Failed, "", "-dialect", "linux", "-r", filepath.Join(testdata, "captures/ether.pcap"), mark)
 	if !strings.HasPrefix(msg, "instruction 0: ") {
 		t.Error(msg)
 	}

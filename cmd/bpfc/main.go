@@ -11,25 +11,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
-	"syscall"
+
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
-
-// Exit statuses.
-const (
-	statusDone   = 0
-	statusFailed = 1 // the work failed: a bad filter, a broken capture, a difference
-	statusUsage  = 2 // the call was wrong
-)
-
-// usageError is a call that asks for what there is not.
-type usageError struct{ msg string }
-
-func (e *usageError) Error() string { return e.msg }
-
-func usagef(format string, args ...any) error {
-	return &usageError{fmt.Sprintf(format, args...)}
-}
 
 // tool is one run of the command.
 type tool struct {
@@ -48,39 +32,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if flushed := out.flush(); err == nil || errors.Is(err, errOutput) {
 		err = flushed
 	}
-	switch {
-	case err == nil:
-		return statusDone
-	case errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe):
-		// Whoever read the output has seen enough. Where SIGPIPE has its usual
-		// effect the process is gone before it comes to this.
-		return statusFailed
+	if cli.IsClosedPipe(err) {
+		// Where SIGPIPE has its usual effect the process is gone before it comes
+		// to this, and says nothing either.
+		return cli.Failed
 	}
-	fmt.Fprintf(stderr, "bpfc: %s\n", oneLine(err.Error()))
-	if where, ok := errors.AsType[careted](err); ok && isTerminal(stderr) {
-		fmt.Fprintln(stderr, where.Caret())
-	}
-	if _, ok := errors.AsType[*usageError](err); ok {
-		return statusUsage
-	}
-	return statusFailed
-}
-
-// careted is an error that can show its place in the text.
-type careted interface {
-	error
-	Caret() string
-}
-
-// isTerminal tells a person's screen from a file or pipe, whose reader counts
-// on one line for each error.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&fs.ModeCharDevice != 0
+	return cli.End(stderr, "bpfc", err)
 }
 
 // start does what the arguments ask for.
@@ -93,18 +50,8 @@ func start(args []string, stdin io.Reader, stdout *output, stderr io.Writer) err
 	return o.action.run(t)
 }
 
-// oneLine keeps names and texts that a message quotes from breaking it up.
-func oneLine(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, s)
-}
-
 // errOutput marks an error in writing standard output.
-var errOutput = errors.New("standard output")
+var errOutput = errors.New(cli.Stdout)
 
 // output is buffered standard output. Its errors are kept until flush, so that
 // listings need not check each line.

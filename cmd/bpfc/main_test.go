@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/bpfjit/bpfjit/internal/cli"
 	"github.com/bpfjit/bpfjit/jit"
 )
 
@@ -47,7 +48,7 @@ func call(input string, args ...string) result {
 func done(t *testing.T, input string, args ...string) string {
 	t.Helper()
 	r := call(input, args...)
-	if r.status != statusDone || r.stderr != "" {
+	if r.status != cli.Done || r.stderr != "" {
 		t.Fatalf("bpfc %q: status %d: %s", args, r.status, r.stderr)
 	}
 	return r.stdout

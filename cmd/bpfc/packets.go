@@ -8,6 +8,7 @@ import (
 
 	"github.com/bpfjit/bpfjit/capture"
 	"github.com/bpfjit/bpfjit/capture/zstdread"
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
 
 // packets is the capture that -r names, being read.
@@ -22,11 +23,11 @@ func (t *tool) openPackets() (*packets, error) {
 	p := &packets{name: t.read}
 	in := t.stdin
 	if t.read == "-" {
-		p.name = "standard input"
+		p.name = cli.Stdin
 	} else {
 		f, err := os.Open(t.read)
 		if err != nil {
-			return nil, fileError(t.read, err)
+			return nil, cli.FileError(t.read, err)
 		}
 		p.file, in = f, f
 	}
@@ -50,7 +51,7 @@ func (p *packets) close() {
 
 // error adds the capture's name to an error in reading it.
 func (p *packets) error(err error) error {
-	return fileError(p.name, err)
+	return cli.FileError(p.name, err)
 }
 
 // perLinkType makes filters: one for each link type that turns up.
@@ -92,9 +93,35 @@ func (p *perLinkType[F]) prepare(from *packets) error {
 	return err
 }
 
-// each calls do for every packet, with the filter for its link type. It ends at
-// the first error.
-func each[F any](p *packets, filters *perLinkType[F], do func(F, *capture.Packet) error) error {
+// overPackets calls do for every packet, with the filter for its link type that
+// make made, and writes those that do keeps where -w says. It ends at the first
+// error; a packet that do returns one for may still be kept.
+func overPackets[F any](t *tool, p *packets, make func(capture.LinkType) (F, error), do func(F, *capture.Packet) (keep bool, err error)) error {
+	filters := newPerLinkType(make)
+	if err := filters.prepare(p); err != nil {
+		return err
+	}
+	out, err := t.openMatches(p)
+	if err != nil {
+		return err
+	}
+	return out.finish(each(p, func(pkt *capture.Packet) error {
+		f, err := filters.get(pkt.LinkType)
+		if err != nil {
+			return err
+		}
+		keep, err := do(f, pkt)
+		if keep {
+			if writeErr := out.write(pkt); writeErr != nil {
+				return writeErr
+			}
+		}
+		return err
+	}))
+}
+
+// each calls do for every packet, up to the first error.
+func each(p *packets, do func(*capture.Packet) error) error {
 	for {
 		pkt, err := p.Next()
 		if err == io.EOF {
@@ -103,11 +130,7 @@ func each[F any](p *packets, filters *perLinkType[F], do func(F, *capture.Packet
 		if err != nil {
 			return p.error(err)
 		}
-		f, err := filters.get(pkt.LinkType)
-		if err != nil {
-			return err
-		}
-		if err := do(f, pkt); err != nil {
+		if err := do(pkt); err != nil {
 			return err
 		}
 	}

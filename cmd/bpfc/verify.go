@@ -57,44 +57,33 @@ func (t *tool) verifyEngines(makeEngines func(*bpfc.Program) (engines, error)) e
 		prog    []bpf.RawInstruction
 		engines engines
 	}
-	filters := newPerLinkType(func(link capture.LinkType) (subject, error) {
+	var made engines
+	defer func() {
+		for _, e := range made {
+			e.Close()
+		}
+	}()
+	var matched int64
+	err = overPackets(t, p, func(link capture.LinkType) (subject, error) {
 		prog, err := t.program(s, p.name, link)
 		if err != nil {
 			return subject{}, err
 		}
 		e, err := makeEngines(prog)
+		made = append(made, e...)
 		return subject{prog.Instructions(), e}, err
-	})
-	defer func() {
-		for _, f := range filters.made {
-			for _, e := range f.engines {
-				e.Close()
-			}
-		}
-	}()
-	if err := filters.prepare(p); err != nil {
-		return err
-	}
-	out, err := t.openMatches(p)
-	if err != nil {
-		return err
-	}
-	var matched int64
-	err = each(p, filters, func(f subject, pkt *capture.Packet) error {
+	}, func(f subject, pkt *capture.Packet) (bool, error) {
 		verdict, difference := f.engines.compare(pkt, fence)
 		if difference != "" {
 			t.report(f.prog, pkt, difference)
-			if err := out.write(pkt); err != nil {
-				return err
-			}
-			return &differenceError{fmt.Sprintf("%s: packet %d: %s", p.name, p.Packets(), difference)}
+			return true, &differenceError{fmt.Sprintf("%s: packet %d: %s", p.name, p.Packets(), difference)}
 		}
 		if verdict != 0 {
 			matched++
 		}
-		return nil
+		return false, nil
 	})
-	if err = out.finish(err); err == nil || isReadError(err) {
+	if err == nil || isReadError(err) {
 		t.summary(p.Packets(), matched)
 	}
 	return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/bpfjit/bpfjit/bpfc"
 	"github.com/bpfjit/bpfjit/fuzz"
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
 
 // TestVerify: all filters over all captures, in every engine.
@@ -34,7 +35,7 @@ func TestVerify(t *testing.T) {
 func TestVerifyWithoutNative(t *testing.T) {
 	needNative(t)
 	// ja -1 loops; protochain's programs have such jumps.
-	msg := failed(t, statusFailed, "", "-verify", "-r", filepath.Join(testdata, "captures/ether.pcap"), "3,48 0 0 0,5 0 0 4294967294,6 0 0 0")
+	msg := failed(t, cli.Failed, "", "-verify", "-r", filepath.Join(testdata, "captures/ether.pcap"), "3,48 0 0 0,5 0 0 4294967294,6 0 0 0")
 	if !strings.HasPrefix(msg, "nothing to verify: ") {
 		t.Error(msg)
 	}

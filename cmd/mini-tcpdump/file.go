@@ -11,6 +11,7 @@ import (
 
 	"github.com/bpfjit/bpfjit/capture"
 	"github.com/bpfjit/bpfjit/capture/zstdread"
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
 
 // reading is a capture file being read.
@@ -74,11 +75,11 @@ func (t *tool) readFile(ctx context.Context) error {
 // openInput opens the file, or standard input.
 func (r *reading) openInput(ctx context.Context) (io.Reader, error) {
 	in := r.stdin
-	r.name = "standard input"
+	r.name = cli.Stdin
 	if r.read != "-" {
 		f, err := os.Open(r.read)
 		if err != nil {
-			return nil, fileError(r.read, err)
+			return nil, cli.FileError(r.read, err)
 		}
 		r.file, r.name, in = f, r.read, f
 	}
@@ -88,7 +89,7 @@ func (r *reading) openInput(ctx context.Context) (io.Reader, error) {
 	}
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fileError(r.name, err)
+		return nil, cli.FileError(r.name, err)
 	}
 	if info.Mode().IsRegular() {
 		r.size = info.Size()
@@ -128,7 +129,7 @@ func (r *reading) readError(err error) error {
 	if err == nil {
 		return nil
 	}
-	return fileError(r.name, err)
+	return cli.FileError(r.name, err)
 }
 
 // judge is the filter for a link type.

@@ -2,9 +2,7 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"strings"
 	"time"
 
@@ -14,17 +12,12 @@ import (
 	"github.com/bpfjit/bpfjit/bpfc/bpfasm"
 	"github.com/bpfjit/bpfjit/bpfc/pcapfilter"
 	"github.com/bpfjit/bpfjit/capture"
+	"github.com/bpfjit/bpfjit/internal/cli"
 	"github.com/bpfjit/bpfjit/jit"
 )
 
-const (
-	// maxFilterSize is the largest filter file that is read, in bytes: several
-	// times what the longest program takes in its longest form.
-	maxFilterSize = 256 << 20
-
-	// lookupTime is how long a name server has to answer, with -dns.
-	lookupTime = 5 * time.Second
-)
+// lookupTime is how long a name server has to answer, with -dns.
+const lookupTime = 5 * time.Second
 
 // source is the filter as it was given: a program, or an expression to be
 // compiled for each link type.
@@ -40,25 +33,11 @@ func (t *tool) readFilter() (*source, error) {
 	if name == "" {
 		return &source{expr: strings.Join(t.args, " ")}, nil
 	}
-	in := t.stdin
-	if name == "-" {
-		name = "standard input"
-	} else {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, fileError(name, err)
-		}
-		defer f.Close()
-		in = f
-	}
-	data, err := io.ReadAll(io.LimitReader(in, maxFilterSize+1))
+	place, data, err := cli.ReadFilter(name, t.stdin)
 	if err != nil {
-		return nil, fileError(name, err)
+		return nil, err
 	}
-	if len(data) > maxFilterSize {
-		return nil, fmt.Errorf("%s: more than %d bytes: no filter is that long", name, maxFilterSize)
-	}
-	s := &source{place: name + ": "}
+	s := &source{place: place}
 	if t.exprFile != "" {
 		s.expr = string(data)
 		return s, nil
@@ -154,7 +133,7 @@ func (t *tool) compile(link capture.LinkType, w where) (*judge, error) {
 		}
 	default:
 		if j.filter, err = jit.Compile(p.Instructions(), opts...); err == nil && !j.filter.Native() {
-			fmt.Fprintf(t.stderr, "mini-tcpdump: the interpreter filters: %s\n", oneLine(j.filter.Fallback().Error()))
+			fmt.Fprintf(t.stderr, "mini-tcpdump: the interpreter filters: %s\n", cli.OneLine(j.filter.Fallback().Error()))
 		}
 	}
 	if err != nil {

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/bpfjit/bpfjit/bpfc/pcapfilter"
 	"github.com/bpfjit/bpfjit/capture"
 	"github.com/bpfjit/bpfjit/cmd/mini-tcpdump/internal/packetline"
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
 
 // engine is who decides which packets match.
@@ -93,27 +93,27 @@ var settings = map[string]func(*options, string) error{
 	"F": func(o *options, v string) error { return notEmpty(&o.exprFile, v) },
 	"Z": func(o *options, v string) error { return notEmpty(&o.user, v) },
 	"c": func(o *options, v string) error {
-		n, err := number(v, 1, math.MaxInt64)
+		n, err := cli.Number(v, 1, math.MaxInt64)
 		o.count = n
 		return err
 	},
 	"s": func(o *options, v string) error {
-		n, err := number(v, 0, pcapfilter.DefaultSnapLen)
+		n, err := cli.Number(v, 0, pcapfilter.DefaultSnapLen)
 		o.snapLen = int(n)
 		return err
 	},
 	"B": func(o *options, v string) error {
-		n, err := number(v, 2, 1<<20)
+		n, err := cli.Number(v, 2, 1<<20)
 		o.ringMiB = int(n)
 		return err
 	},
 	"threads": func(o *options, v string) error {
-		n, err := number(v, 1, 256)
+		n, err := cli.Number(v, 1, 256)
 		o.threads = int(n)
 		return err
 	},
 	"alarm": func(o *options, v string) error {
-		n, err := number(v, 1, math.MaxInt64)
+		n, err := cli.Number(v, 1, math.MaxInt64)
 		o.alarm = uint64(n)
 		return err
 	},
@@ -170,18 +170,18 @@ func parseFlags(args []string) (*options, error) {
 		}
 		used, err := o.flag(arg, args)
 		if errors.Is(err, errNoFlag) && len(o.args) == 0 && strings.HasPrefix(arg, "-") && len(arg) > 1 {
-			return nil, usagef("%s: unknown flag; mini-tcpdump -h lists them", arg)
+			return nil, cli.Usagef("%s: unknown flag; mini-tcpdump -h lists them", arg)
 		} else if errors.Is(err, errNoFlag) {
 			// Behind the beginning of an expression, a minus may be its own.
 			o.args = append(o.args, arg)
 			continue
 		} else if err != nil {
-			return nil, usagef("%s: %v", arg, err)
+			return nil, cli.Usagef("%s: %v", arg, err)
 		}
 		args = args[used:]
 	}
 	if err := o.finish(); err != nil {
-		return nil, &usageError{err.Error()}
+		return nil, cli.Usagef("%w", err)
 	}
 	return o, nil
 }
@@ -300,14 +300,6 @@ func notEmpty(dst *string, v string) error {
 	}
 	*dst = v
 	return nil
-}
-
-func number(v string, least, most int64) (int64, error) {
-	n, err := strconv.ParseInt(v, 10, 64)
-	if err != nil || n < least || n > most {
-		return 0, fmt.Errorf("%q is not a number from %d to %d", v, least, most)
-	}
-	return n, nil
 }
 
 func duration(dst *time.Duration, v string) error {

@@ -9,6 +9,7 @@ import (
 	"github.com/bpfjit/bpfjit/bpfc"
 	"github.com/bpfjit/bpfjit/bpfc/bpfasm"
 	"github.com/bpfjit/bpfjit/capture"
+	"github.com/bpfjit/bpfjit/internal/cli"
 	"github.com/bpfjit/bpfjit/jit"
 )
 
@@ -65,15 +66,15 @@ func (d *difference) save(m capture.Meta, packet int64) error {
 	}
 	err = bpfasm.Write(program, bpfasm.DDD, d.prog.Instructions())
 	if err := errors.Join(err, program.Close()); err != nil {
-		return fileError(program.Name(), err)
+		return cli.FileError(program.Name(), err)
 	}
 	file, err := os.OpenFile(base+".pcap", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
-		return fileError(base+".pcap", err)
+		return cli.FileError(base+".pcap", err)
 	}
 	err = d.writePacket(file, m)
 	if err := errors.Join(err, file.Close()); err != nil {
-		return fileError(file.Name(), err)
+		return cli.FileError(file.Name(), err)
 	}
 	aux := ""
 	if d.aux != nil {
@@ -108,7 +109,7 @@ func createNew(base, ending string) (string, *os.File, error) {
 			return name, f, nil
 		}
 		if !errors.Is(err, os.ErrExist) {
-			return "", nil, fileError(name+ending, err)
+			return "", nil, cli.FileError(name+ending, err)
 		}
 	}
 	return "", nil, fmt.Errorf("%s: there are a thousand files of that name", filepath.Clean(base+ending))

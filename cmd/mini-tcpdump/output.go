@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/bpfjit/bpfjit/capture"
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
 
 // output is the capture that -w names, being written: by a Copier where packets
@@ -26,37 +27,13 @@ type output struct {
 // createOutput opens what -w names.
 func (t *tool) createOutput(inputs ...string) (*output, io.Writer, error) {
 	if t.write == "-" {
-		return &output{name: "standard output"}, t.rawOut, nil
+		return &output{name: cli.Stdout}, t.rawOut, nil
 	}
-	f, err := os.OpenFile(t.write, os.O_WRONLY|os.O_CREATE, 0o666)
+	f, err := cli.Create(t.write, inputs...)
 	if err != nil {
-		return nil, nil, fileError(t.write, err)
-	}
-	if err := truncate(f, inputs); err != nil {
-		f.Close()
 		return nil, nil, err
 	}
 	return &output{name: t.write, file: f}, f, nil
-}
-
-// truncate empties a regular file, unless it is one that is being read.
-func truncate(f *os.File, inputs []string) error {
-	info, err := f.Stat()
-	if err != nil {
-		return fileError(f.Name(), err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil
-	}
-	for _, name := range inputs {
-		if other, err := os.Stat(name); err == nil && os.SameFile(info, other) {
-			return usagef("-w %s: the same file as the input %s", f.Name(), name)
-		}
-	}
-	if err := f.Truncate(0); err != nil {
-		return fileError(f.Name(), err)
-	}
-	return nil
 }
 
 // copyOutput is -w for packets of a file. They are copied as they are, unless
@@ -187,7 +164,7 @@ func (o *output) finish(err error) error {
 		err = flushErr
 	}
 	if closeErr := o.close(); err == nil && closeErr != nil {
-		err = fileError(o.name, closeErr)
+		err = cli.FileError(o.name, closeErr)
 	}
 	return err
 }
@@ -210,9 +187,9 @@ func (o *output) error(err error) error {
 		return err
 	}
 	if o.copier == nil && o.writer == nil {
-		return fileError(o.name, err)
+		return cli.FileError(o.name, err)
 	}
-	return outputError{fmt.Errorf("%w, after %d bytes", fileError(o.name, err), o.bytes())}
+	return outputError{fmt.Errorf("%w, after %d bytes", cli.FileError(o.name, err), o.bytes())}
 }
 
 func (o *output) bytes() int64 {

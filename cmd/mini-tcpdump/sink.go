@@ -7,6 +7,7 @@ import (
 	"github.com/bpfjit/bpfjit/capture"
 	"github.com/bpfjit/bpfjit/cmd/mini-tcpdump/internal/flows"
 	"github.com/bpfjit/bpfjit/cmd/mini-tcpdump/internal/packetline"
+	"github.com/bpfjit/bpfjit/internal/cli"
 )
 
 // errEnough ends a capture after -c packets. It is no failure.
@@ -70,7 +71,7 @@ func (s *sink) handle(p *capture.Packet) error {
 	if s.printer != nil {
 		s.line = s.printer.Append(s.line[:0], p)
 		if _, err := s.stdout.Write(s.line); err != nil {
-			return fileError("standard output", err)
+			return cli.FileError(cli.Stdout, err)
 		}
 	}
 	if s.unbuffered {

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// What messages call the files that have no name.
+const (
+	Stdin  = "standard input"
+	Stdout = "standard output"
+)
+
+// maxFilterSize is the largest filter that is read, in bytes. It is what the
+// longest program takes in its longest form, several times over, and keeps
+// /dev/zero from filling memory.
+const maxFilterSize = 256 << 20
+
+// ReadFilter reads the file of a filter, or standard input if its name is "-".
+// Messages about the filter begin with place.
+func ReadFilter(name string, stdin io.Reader) (place string, data []byte, err error) {
+	in := stdin
+	if name == "-" {
+		name = Stdin
+	} else {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", nil, FileError(name, err)
+		}
+		defer f.Close() // it was only read
+		in = f
+	}
+	data, err = io.ReadAll(io.LimitReader(in, maxFilterSize+1))
+	if err != nil {
+		return "", nil, FileError(name, err)
+	}
+	if len(data) > maxFilterSize {
+		return "", nil, fmt.Errorf("%s: more than %d bytes: no filter is that long", name, maxFilterSize)
+	}
+	return name + ": ", data, nil
+}
+
+// Create opens the file that -w names and empties it, unless it is one of the
+// inputs, which may have any name, or none. Pipes and devices are written to as
+// they are.
+func Create(name string, inputs ...string) (*os.File, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, FileError(name, err)
+	}
+	if err := truncate(f, inputs); err != nil {
+		f.Close() // nothing was written
+		return nil, err
+	}
+	return f, nil
+}
+
+func truncate(f *os.File, inputs []string) error {
+	info, err := f.Stat()
+	if err != nil {
+		return FileError(f.Name(), err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil
+	}
+	for _, name := range inputs {
+		if other, err := os.Stat(name); err == nil && os.SameFile(info, other) {
+			return Usagef("-w %s: the same file as the input %s", f.Name(), name)
+		}
+	}
+	if err := f.Truncate(0); err != nil {
+		return FileError(f.Name(), err)
+	}
+	return nil
+}
+
+// FileError is an error about a file: its name and what is wrong, without the
+// name of the system call.
+func FileError(name string, err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = p.Err
+	}
+	if s, ok := err.(*os.SyscallError); ok {
+		err = s.Err
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
