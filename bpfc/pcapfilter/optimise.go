@@ -1,6 +1,8 @@
 package pcapfilter
 
 import (
+	"math"
+
 	"golang.org/x/net/bpf"
 
 	"github.com/bpfjit/bpfjit/bpfc"
@@ -26,13 +28,20 @@ func optimise(vs *values, lower func() *block, slots int) []bpf.RawInstruction {
 	// be told before; where trying takes long, one that is good for lists is taken.
 	var best []bpf.RawInstruction
 	cost := 0
+	plain := math.MaxInt
+	if len(order) < smallGraph {
+		plain = len(emit(vs, lower(), slots, true))
+	}
 	try := func(root *block, slots int, thread func(t *threader, order []*block) *block) bool {
 		order := layout(root)
 		t := newThreader(vs, order)
 		root, slots = search(vs, dropLoads(thread(t, order)), slots)
 		prog := emit(vs, root, slots, false)
-		// The longest way is seldom gone, but when it is, it takes time.
-		if c := 2*len(prog) + longest(prog); best == nil || c < cost {
+		c := costOf(prog)
+		if len(prog) > plain {
+			c += math.MaxInt32 // only if there is nothing else
+		}
+		if best == nil || c < cost {
 			best, cost = prog, c
 		}
 		return t.doubled > len(order)/8
@@ -49,6 +58,10 @@ func optimise(vs *values, lower func() *block, slots int) []bpf.RawInstruction {
 	}
 	return best
 }
+
+// costOf weighs a program's length, which counts for the kernel and for whoever
+// compiles it further, and its longest way, which is seldom gone to the end.
+func costOf(prog []bpf.RawInstruction) int { return 2*len(prog) + longest(prog) }
 
 // longest is how many instructions the longest way through a program executes,
 // each of a loop once.
