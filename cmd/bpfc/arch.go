@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 	"strings"
 
@@ -32,19 +31,21 @@ var arches = []arch{
 // native tells whether this machine runs the code.
 func (a *arch) native() bool { return a.name == runtime.GOARCH }
 
-// findArch finds an architecture by name. Without one it is this machine's,
-// or, where there is no code for this machine, the first.
-func findArch(name string) (*arch, error) {
+// findArch finds an architecture by name, nil if there is none.
+func findArch(name string) *arch {
+	for i := range arches {
+		if arches[i].name == name {
+			return &arches[i]
+		}
+	}
+	return nil
+}
+
+// archNames lists the architectures for a message.
+func archNames() string {
 	var names []string
 	for i := range arches {
-		a := &arches[i]
-		if a.name == name || name == "" && a.native() {
-			return a, nil
-		}
-		names = append(names, a.name)
+		names = append(names, arches[i].name)
 	}
-	if name == "" {
-		return &arches[0], nil
-	}
-	return nil, fmt.Errorf("-arch %s: unknown architecture: one of %s", name, strings.Join(names, ", "))
+	return strings.Join(names, ", ")
 }

@@ -76,30 +76,54 @@ func (d dumpFlag) Set(s string) error {
 	return nil
 }
 
+// switchFlag is a flag without a value; -d=false is as good as no -d.
+type switchFlag bool
+
+func (s *switchFlag) IsBoolFlag() bool { return true }
+func (s *switchFlag) String() string   { return strconv.FormatBool(bool(*s)) }
+func (s *switchFlag) Set(v string) error {
+	if v != "true" && v != "false" {
+		return errors.New("it takes no value")
+	}
+	*s = v == "true"
+	return nil
+}
+
+// nameFlag is a flag whose value is a file. A second one would be lost.
+type nameFlag struct{ name *string }
+
+func (n nameFlag) String() string { return "" }
+func (n nameFlag) Set(s string) error {
+	if *n.name != "" {
+		return fmt.Errorf("%q was given before", *n.name)
+	}
+	*n.name = s
+	return nil
+}
+
 // flagForms has the forms that have flags of their own, as in tcpdump.
 var flagForms = map[string]bpfasm.Form{"d": bpfasm.Listing, "dd": bpfasm.DD, "ddd": bpfasm.DDD}
 
 // parseFlags makes options of the arguments. Its errors are usage errors.
 func parseFlags(args []string) (*options, error) {
 	o := &options{linkType: capture.LinkEthernet, arguments: map[string]bool{}}
-	var linkType, netmask, form, dialect, archName, emit string
-	var level, snapLen uint
+	var linkType, netmask, form, dialect, archName, emit, level, snapLen string
 	fs := flag.NewFlagSet("bpfc", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	fs.StringVar(&o.file, "f", "", "")
+	fs.Var(nameFlag{&o.file}, "f", "")
 	fs.StringVar(&form, "in", "", "")
 	fs.StringVar(&linkType, "y", "", "")
-	fs.UintVar(&snapLen, "s", 0, "")
+	fs.StringVar(&snapLen, "s", "0", "")
 	fs.StringVar(&netmask, "m", "", "")
 	fs.StringVar(&dialect, "dialect", "libpcap", "")
 	fs.StringVar(&archName, "arch", "", "")
-	fs.UintVar(&level, "O", 1, "")
+	fs.StringVar(&level, "O", "1", "")
 	fs.Var(dumpFlag{&o.pass}, "dump", "")
 	fs.StringVar(&emit, "emit", "", "")
-	fs.StringVar(&o.read, "r", "", "")
-	fs.StringVar(&o.write, "w", "", "")
+	fs.Var(nameFlag{&o.read}, "r", "")
+	fs.Var(nameFlag{&o.write}, "w", "")
 	for _, name := range []string{"d", "dd", "ddd", "lir", "explain", "verify", "bench", "diff", "dns", "version"} {
-		fs.Bool(name, false, "")
+		fs.Var(new(switchFlag), name, "")
 	}
 	if err := fs.Parse(flagsFirst(fs, args)); errors.Is(err, flag.ErrHelp) {
 		o.action = actionOf("h")
@@ -108,29 +132,23 @@ func parseFlags(args []string) (*options, error) {
 		return nil, cli.Usagef("%v; bpfc -h lists the flags", err)
 	}
 	fs.Visit(func(f *flag.Flag) {
-		// -d=false is as good as no -d.
-		o.arguments[f.Name] = f.Value.String() != "false"
+		s, isSwitch := f.Value.(*switchFlag)
+		o.arguments[f.Name] = !isSwitch || bool(*s)
 	})
 	o.args = fs.Args()
 	o.dns = o.arguments["dns"]
-	o.optLevel = int(min(level, math.MaxInt32))
 
 	if err := o.chooseAction(); err != nil {
 		return nil, err
 	}
 	for _, set := range []func() error{
 		func() error { return o.setForms(form, emit) },
-		func() (err error) { o.dialect, err = bpfc.ParseDialect(dialect); return err },
-		func() (err error) { o.arch, err = findArch(archName); return err },
+		func() error { return o.setDialect(dialect) },
+		func() error { return o.setArch(archName) },
 		func() error { return o.setLinkType(linkType) },
 		func() error { return o.setNetmask(netmask) },
-		func() error {
-			if snapLen > math.MaxInt32 {
-				return fmt.Errorf("-s %d: a snapshot length is at most %d", snapLen, math.MaxInt32)
-			}
-			o.snapLen = uint32(snapLen)
-			return nil
-		},
+		func() error { return setNumber(&o.snapLen, "s", snapLen) },
+		func() error { return setNumber(&o.optLevel, "O", level) },
 		o.checkPlacement,
 	} {
 		if err := set(); err != nil {
@@ -211,6 +229,8 @@ func (o *options) checkPlacement() error {
 	switch {
 	case a.filter == 0:
 		return nil
+	case o.arguments["r"] && o.read == "":
+		return errors.New("-r needs a file name")
 	case a.reads && o.read == "":
 		return fmt.Errorf("-%s needs packets: -r FILE", a.flag)
 	case !a.reads && o.arguments["r"]:
@@ -243,9 +263,9 @@ func (o *options) checkPlacement() error {
 }
 
 func (o *options) setForms(in, emit string) (err error) {
-	switch in {
-	case "":
-	case "expr":
+	switch {
+	case !o.arguments["in"]:
+	case in == "expr":
 		o.exprForm = true
 	default:
 		if o.form, err = bpfasm.ParseForm(in); err != nil {
@@ -264,6 +284,38 @@ func (o *options) setForms(in, emit string) (err error) {
 	if o.action.flag == "d" && o.emit == bpfasm.Unknown {
 		o.emit = bpfasm.Listing
 	}
+	return nil
+}
+
+func (o *options) setDialect(s string) (err error) {
+	if o.dialect, err = bpfc.ParseDialect(s); err != nil {
+		return fmt.Errorf("-dialect: %w", err)
+	}
+	return nil
+}
+
+// setArch finds the architecture. Without -arch it is this machine's, or, where
+// there is no code for this machine, the first.
+func (o *options) setArch(s string) error {
+	if !o.arguments["arch"] {
+		if o.arch = findArch(runtime.GOARCH); o.arch == nil {
+			o.arch = &arches[0]
+		}
+		return nil
+	}
+	if o.arch = findArch(s); o.arch == nil {
+		return fmt.Errorf("-arch: unknown architecture %q: one of %s", s, archNames())
+	}
+	return nil
+}
+
+// setNumber takes the value of a flag that is a number.
+func setNumber[N int | uint32](dst *N, flag, s string) error {
+	n, err := cli.Number(s, 0, math.MaxInt32)
+	if err != nil {
+		return fmt.Errorf("-%s: %w", flag, err)
+	}
+	*dst = N(n)
 	return nil
 }
 
@@ -289,7 +341,7 @@ func (o *options) setNetmask(s string) error {
 		for _, p := range parts {
 			b, err := strconv.ParseUint(p, 10, 8)
 			if err != nil {
-				return fmt.Errorf("-m %s: not a netmask", s)
+				return fmt.Errorf("-m: %q is not a netmask like 255.255.255.0 or 0xffffff00", s)
 			}
 			o.netmask = o.netmask<<8 | uint32(b)
 		}
@@ -297,7 +349,7 @@ func (o *options) setNetmask(s string) error {
 	}
 	v, err := strconv.ParseUint(s, 0, 32)
 	if err != nil {
-		return fmt.Errorf("-m %s: not a netmask", s)
+		return fmt.Errorf("-m: %q is not a netmask like 255.255.255.0 or 0xffffff00", s)
 	}
 	o.netmask = uint32(v)
 	return nil

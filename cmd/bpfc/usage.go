@@ -48,7 +48,7 @@ Exit status: 0 done, 1 the work failed, 2 the call was wrong.
 
 // usage prints what flags there are.
 func (t *tool) usage() error {
-	var forms, names []string
+	var forms []string
 	for _, f := range bpfasm.Forms() {
 		name := f.String()
 		if !f.Readable() {
@@ -56,10 +56,7 @@ func (t *tool) usage() error {
 		}
 		forms = append(forms, name)
 	}
-	for i := range arches {
-		names = append(names, arches[i].name)
-	}
-	text := strings.NewReplacer("FORMS", strings.Join(forms, ", "), "ARCHES", strings.Join(names, ", ")).Replace(usageText)
+	text := strings.NewReplacer("FORMS", strings.Join(forms, ", "), "ARCHES", archNames()).Replace(usageText)
 	_, err := t.stdout.WriteString(text)
 	return err
 }

@@ -86,12 +86,12 @@ var switches = map[string]func(*options){
 
 // settings are the flags with a value.
 var settings = map[string]func(*options, string) error{
-	"i": func(o *options, v string) error { return notEmpty(&o.iface, v) },
-	"r": func(o *options, v string) error { return notEmpty(&o.read, v) },
-	"w": func(o *options, v string) error { return notEmpty(&o.write, v) },
-	"f": func(o *options, v string) error { return notEmpty(&o.program, v) },
-	"F": func(o *options, v string) error { return notEmpty(&o.exprFile, v) },
-	"Z": func(o *options, v string) error { return notEmpty(&o.user, v) },
+	"i": func(o *options, v string) error { return name(&o.iface, v) },
+	"r": func(o *options, v string) error { return name(&o.read, v) },
+	"w": func(o *options, v string) error { return name(&o.write, v) },
+	"f": func(o *options, v string) error { return name(&o.program, v) },
+	"F": func(o *options, v string) error { return name(&o.exprFile, v) },
+	"Z": func(o *options, v string) error { return name(&o.user, v) },
 	"c": func(o *options, v string) error {
 		n, err := cli.Number(v, 1, math.MaxInt64)
 		o.count = n
@@ -176,7 +176,8 @@ func parseFlags(args []string) (*options, error) {
 			o.args = append(o.args, arg)
 			continue
 		} else if err != nil {
-			return nil, cli.Usagef("%s: %v", arg, err)
+			flag, _, _ := strings.Cut(arg, "=")
+			return nil, cli.Usagef("%s: %w", flag, err)
 		}
 		args = args[used:]
 	}
@@ -294,9 +295,13 @@ func (o *options) moreDump(once, twice packetline.DumpStyle) {
 	o.line.Dump = once
 }
 
-func notEmpty(dst *string, v string) error {
+// name takes a name, of which a second one would be lost.
+func name(dst *string, v string) error {
 	if v == "" {
 		return errors.New("an empty name")
+	}
+	if *dst != "" {
+		return fmt.Errorf("%q was given before", *dst)
 	}
 	*dst = v
 	return nil
