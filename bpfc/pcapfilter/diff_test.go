@@ -17,7 +17,8 @@ var linkFamilies = []LinkType{Ethernet, Null, Loop, Raw, IPv4, IPv6, LinuxSLL, L
 // optimised one. PCAPFILTER_EXPRS sets how many expressions per link type,
 // PCAPFILTER_SEED the seed, PCAPFILTER_LINK restricts it to one link type,
 // PCAPFILTER_MINUTES repeats it with new seeds, PCAPFILTER_CORPUS adds the
-// capture files of folders to the packets.
+// capture files of folders to the packets. PCAPFILTER_TCPDUMP is the tcpdump to
+// ask, of whatever libpcap the list of known differences has.
 func TestAgainstTcpdump(t *testing.T) {
 	j := newJudge(t)
 	excused := map[string]int{}

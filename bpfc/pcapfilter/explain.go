@@ -200,7 +200,7 @@ func (g *gen) matchWords(n *match) string {
 	case typeProtochain:
 		return "protocol " + n.id.text + " is in the chain of headers; the program loops, which kernels do not allow"
 	case typeGateway:
-		return "from or to the host's link-layer address, and neither from nor to its IP address"
+		return "IPv4, ARP or RARP from or to the host's link-layer address, and neither from nor to its IPv4 address"
 	}
 	switch n.id.kind {
 	case idMAC:

@@ -35,7 +35,6 @@ func (g *gen) llcTest(n *plain) *cond {
 	default:
 		c = nil
 	}
-	control := g.sap(2)
 	switch kind, ok := llcKinds[n.name]; {
 	case n.name == "":
 		if c == nil {
@@ -43,9 +42,9 @@ func (g *gen) llcTest(n *plain) *cond {
 		}
 		return c
 	case n.name == "i":
-		return and(c, negate(g.test(bpfc.JmpJSET, g.load(control, 1), g.constant(1))))
+		return and(c, negate(g.test(bpfc.JmpJSET, g.load(g.sap(2), 1), g.constant(1))))
 	case ok:
-		return and(c, g.cmpMask(control, 1, kind.value, kind.mask))
+		return and(c, g.cmpMask(g.sap(2), 1, kind.value, kind.mask))
 	}
 	g.fail("unknown LLC type name %s", quote(n.name))
 	return nil

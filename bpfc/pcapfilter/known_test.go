@@ -43,7 +43,7 @@ func (d *difference) applies(j *judge, lt LinkType) bool {
 }
 
 // notReported is for defects that no release note and no issue we know names.
-const notReported = "not reported upstream; 1.11.0 still has it"
+const notReported = "not known to be reported upstream; 1.11.0 still has it"
 
 // knownDifferences was checked with libpcap 1.10.3, 1.10.5 and 1.11.0; what lies
 // between them is taken from the release notes, where they name it.

@@ -11,12 +11,47 @@ import (
 // What the list of known differences says instead of a primitive, to ask libpcap
 // around what it has wrong.
 
-// byteOperators says "byte N & M" and "byte N | M" by a load.
+// byteOperators says "byte N & M" and "byte N | M" by the ranges of bytes for which
+// they hold.
 func byteOperators(_ *filter, n node) string {
-	if b, ok := n.(*byteTest); ok && (b.op == '&' || b.op == '|') {
-		return fmt.Sprintf("link[%d] %c %d != 0", b.offset, rune(b.op), b.value)
+	b, ok := n.(*byteTest)
+	if !ok || b.op != '&' && b.op != '|' {
+		return ""
 	}
-	return ""
+	holds := func(v uint32) bool {
+		if b.op == '&' {
+			return v&b.value != 0
+		}
+		return v|b.value != 0
+	}
+	is := func(op string, v uint32) string { return fmt.Sprintf("byte %d %s %d", b.offset, op, v) }
+	var ranges []string
+	for lo := uint32(0); lo < 256; lo++ {
+		if !holds(lo) {
+			continue
+		}
+		hi := lo
+		for hi < 255 && holds(hi+1) {
+			hi++
+		}
+		switch {
+		case lo == hi:
+			ranges = append(ranges, is("=", lo))
+		case lo == 0 && hi == 255:
+			ranges = append(ranges, is("=", 0)+" or "+is(">", 0))
+		case lo == 0:
+			ranges = append(ranges, is("<", hi+1))
+		case hi == 255:
+			ranges = append(ranges, is(">", lo-1))
+		default:
+			ranges = append(ranges, "("+is(">", lo-1)+" and "+is("<", hi+1)+")")
+		}
+		lo = hi
+	}
+	if ranges == nil {
+		return is("<", 0) // never, but the byte is loaded
+	}
+	return strings.Join(ranges, " or ")
 }
 
 // ip4Multicast bounds "ip multicast" above.
