@@ -46,6 +46,8 @@
 //     address. Whether it does in libpcap was up to its configuration.
 //   - dsa, dsa-direction (each until 1.10.7): captures of Broadcom's and Marvell's
 //     switch ports are Ethernet, with the direction in the switch's tag.
+//   - arp-host-names (until 1.10.5): "arp host NAME" and "rarp host NAME" leave out
+//     the name's IPv6 addresses. libpcap refuses a name that has any.
 //   - ethertype-names (until 1.10.7): "ether proto" knows lldp and slow.
 //   - divisors (all): "x / ip[0]" and "x << ether[40]" are accepted. libpcap takes the
 //     index of the load for a constant divisor or shift count, and refuses it.
@@ -59,9 +61,7 @@
 // BSD's loopback headers (NULL, ENC) match in either byte order, and IPv6 in them is
 // any of the numbers that NetBSD and OpenBSD, FreeBSD, macOS and Linux have for it.
 // libpcap until 1.10.7 takes the byte order of the capture file's header, and the
-// family of the system it runs on unless it reads a file. "(arp|rarp) host NAME"
-// leaves out the name's IPv6 addresses; libpcap until 1.10.5 refuses a name that has
-// any.
+// family of the system it runs on unless it reads a file.
 //
 // What cannot be true of any packet is refused where libpcap 1.11.0 refuses it, too:
 //

@@ -218,6 +218,15 @@ var knownDifferences = []*difference{
 		shows:    []example{{Ethernet, "decnet dst 1.9", "00000000000000000000000060030000020904", true}},
 	},
 	{
+		name: "arp-host-names", through: "1.10.5",
+		upstream: `1.10.6, packet filtering: "(arp|rarp) host NAME" ignores IPv6 quietly. Before, a name with IPv6 addresses is refused`,
+		refuses:  regexp.MustCompile(`^'r?arp' modifier applied to ip6 host$`),
+		where: hasMatch(func(m *match) bool {
+			return m.id.kind == idName && (m.q.proto == protoARP || m.q.proto == protoRARP)
+		}),
+		// It needs names: see TestGateway.
+	},
+	{
 		name: "portrange-hyphens", from: "1.10.5",
 		upstream: "not in the release notes: names with hyphens in a port range are refused. We take the first hyphen, as before",
 		refuses:  regexp.MustCompile(`^port range '.*' contains more than one hyphen$`),
