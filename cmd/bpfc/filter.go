@@ -135,7 +135,7 @@ func (m *matches) finish(err error) error {
 	}
 	if !whole && statErr == nil && info.Mode().IsRegular() {
 		if rmErr := os.Remove(m.name); rmErr != nil {
-			err = errors.Join(err, rmErr)
+			err = fmt.Errorf("%w; half of %w", err, cli.FileError(m.name+" is left", rmErr))
 		}
 	}
 	return err

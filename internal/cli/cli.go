@@ -40,7 +40,9 @@ func End(stderr io.Writer, command string, err error) int {
 	}
 	fmt.Fprintf(stderr, "%s: %s\n", command, OneLine(err.Error()))
 	if where, ok := errors.AsType[careted](err); ok && IsTerminal(stderr) {
-		fmt.Fprintln(stderr, where.Caret())
+		for line := range strings.Lines(where.Caret()) {
+			fmt.Fprintln(stderr, OneLine(strings.TrimSuffix(line, "\n")))
+		}
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return Usage
