@@ -139,10 +139,19 @@ func (c *blockCode) toAX(a, b *value) {
 	c.regs = registers{a, b}
 }
 
+// inX stands for the index register among the numbers of scratch words: it may
+// hold a number of the optimiser's between tests that do not need it.
+const inX = scratchWords
+
 // assign stores values into scratch words. What is read of the last one then is
 // taken from the accumulator where all ways have it there.
 func (c *blockCode) assign(sets []assign) {
 	for _, s := range sets {
+		if s.slot == inX {
+			c.toX(s.v)
+			c.regs.x = c.vs.slot(inX)
+			continue
+		}
 		c.toA(s.v)
 		c.ins(bpfc.St, uint32(s.slot))
 		if x := c.regs.x; x != nil && x.slots&(1<<s.slot) != 0 {

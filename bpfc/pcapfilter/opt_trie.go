@@ -11,9 +11,10 @@ import (
 // the tests of one word become a search later (opt_search.go). What a list of n
 // addresses executes then grows with log n, and n addresses of a few networks
 // take about n tests. Addresses that have nothing in common take seven
-// instructions each, a load and a test for every further word; with two
-// directions, which cannot share code as classic BPF has no loops, some 300 of
-// them fill the kernel's 4096 instructions.
+// instructions each, a load and a test for every further word, so that 560 fill
+// the kernel's 4096. For two directions it is more than twice that, as classic
+// BPF has no loops to share code with and more is to be done (below): 230 of
+// nothing in common, some 400 of eight to a network, 1,600 of one network fit.
 //
 // "host" looks for either of two addresses:
 //
@@ -41,13 +42,13 @@ func tries(vs *values, order []*block, slots int) int {
 		}
 		t := &trieMaker{vs: vs, list: l, slot: slots}
 		if t.plan() {
-			if t.marks && slots+vs.spills+1 >= scratchWords {
-				continue
-			}
-			*b = *t.build() // of new blocks, which have no numbers
-			if t.marks {
+			if t.marks && t.slot != inX {
+				if slots+vs.spills+1 >= scratchWords {
+					continue
+				}
 				slots++
 			}
+			*b = *t.build() // of new blocks, which have no numbers
 		}
 	}
 	reset(order)
@@ -161,7 +162,8 @@ type trieMaker struct {
 
 	common int  // how many tests all entries begin with
 	marks  bool // whether it is noted where the first address was found
-	slot   int  // the scratch word that is noted in
+	slot   int  // the scratch word that is noted in, or the index register
+	second *block
 	known  uint32
 	firsts []int // the places of entries at which new prefixes of the second form appear
 	notes  []*block
@@ -201,6 +203,9 @@ func (t *trieMaker) plan() bool {
 		}
 		t.known = r1.end
 		t.marks = r2.end > r1.end && !(t.out.kind == blockRet && t.out.ret == 0)
+		if r1.base == nil {
+			t.slot = inX // no load in the tree needs it
+		}
 	}
 	for i, e := range t.entries {
 		if t.roots[e.form] == nil {
@@ -235,9 +240,9 @@ func (t *trieMaker) build() *block {
 			t.notes = make([]*block, len(t.firsts)+1)
 			all := uint32(len(t.firsts)) + 1
 			end := t.branch(bpfc.JmpJGE, t.vs.slot(t.slot), all, t.def, t.out)
-			second := t.node(t.roots[1], 1, t.common, t.known, 0, end, func(int) *block { return t.out })
+			t.second = t.node(t.roots[1], 1, t.common, t.known, 0, end, func(int) *block { return t.out })
 			note := func(k uint32) *block {
-				return &block{kind: blockAssign, sets: []assign{{t.slot, t.vs.constant(k)}}, jt: second}
+				return &block{kind: blockAssign, sets: []assign{{t.slot, t.vs.constant(k)}}, jt: t.second}
 			}
 			for i := range t.notes {
 				t.notes[i] = note(uint32(i))
@@ -277,6 +282,22 @@ func (t *trieMaker) number(n *trie, level int, known uint32) {
 	}
 }
 
+// oneClass tells whether all entries that begin like a node need the same number
+// noted, and nothing else is to be tested of them.
+func (t *trieMaker) oneClass(n *trie, form, level int) (class uint32, ok bool) {
+	if form != 0 || !t.marks || t.slot != inX || level != len(t.forms[0])-1 {
+		return 0, false
+	}
+	for _, k := range n.keys {
+		c := uint32(t.class(n.next[k].first))
+		if c == 0 || class != 0 && c != class {
+			return 0, false
+		}
+		class = c
+	}
+	return class, true
+}
+
 // node makes the blocks of a subtree. found gives where an entry leads, by its
 // place. So many bytes are known to be there, and so many of the places numbered
 // are known to be before the one where the first address was found.
@@ -285,6 +306,15 @@ func (t *trieMaker) node(n *trie, form, level int, known uint32, before int, mis
 		return found(n.first)
 	}
 	v := t.forms[form][level]
+	if class, ok := t.oneClass(n, form, level); ok {
+		// Noted before the address is known to be one: that is undone where it
+		// is not, and a way of its own for the case that it is takes a jump more.
+		b := miss
+		for _, k := range slices.Backward(n.keys) {
+			b = t.branch(bpfc.JmpJEQ, v, k, t.second, b)
+		}
+		return &block{kind: blockAssign, sets: []assign{{t.slot, t.vs.constant(class)}}, jt: b}
+	}
 	guard := 0
 	if form == 1 && t.marks {
 		r, _ := reachOf([]*value{v})

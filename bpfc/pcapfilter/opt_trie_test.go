@@ -97,13 +97,69 @@ func TestTries(t *testing.T) {
 		case 4:
 			expr = strings.ReplaceAll(strings.ReplaceAll(expr, "dst or src", ""), " or ", pick(" and not ", " and ", " or not "))
 		}
-		same(t, expr, Options{}, packets())
-		prog, err := Compile(expr, Options{})
+		opts, on := Options{}, packets()
+		if r.IntN(3) == 0 && !strings.Contains(expr, "ether") {
+			opts.LinkType = []LinkType{IEEE80211Radio, LinuxSLL, Raw, Null, Ethernet}[r.IntN(5)]
+			plain, err := Compile(expr, Options{LinkType: opts.LinkType, Plain: true})
+			if err != nil {
+				continue // no vlan there
+			}
+			on = steered(plain, r, 200)
+		}
+		same(t, expr, opts, on)
+		sameOnLinux(t, expr, opts, on)
+		prog, err := Compile(expr, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := bpfc.Validate(prog, bpfc.Linux); err != nil {
 			t.Errorf("%q: not for the kernel: %v", expr, err)
 		}
+	}
+}
+
+// TestTrieSizes checks that lists of IPv6 addresses as they occur fit the kernel,
+// and take a way that grows with their logarithm.
+func TestTrieSizes(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 17))
+	host := func(nets int) string {
+		n := r.IntN(nets)
+		return fmt.Sprintf("2001:db8:%x:%x:%x:%x:%x:%x", n%7, n, r.IntN(65536), r.IntN(65536), r.IntN(65536), r.IntN(65536))
+	}
+	for _, c := range []struct {
+		dir             string
+		n, nets         int
+		length, longest int
+	}{
+		{"host ", 1000, 0, 2600, 70},
+		{"host ", 1600, 0, 4096, 70},
+		{"host ", 400, 50, 4096, 80},
+		{"src host ", 1000, 50, 3600, 45},
+		{"dst host ", 560, 65536, 4096, 45},
+		{"host ", 230, 65536, 4096, 80},
+	} {
+		var parts []string
+		for i := range c.n {
+			addr := host(max(c.nets, 1))
+			if c.nets == 0 {
+				addr = fmt.Sprintf("2001:db8::1:%x", i*7)
+			} else if c.nets > 60000 {
+				addr = fmt.Sprintf("2%03x:%x:%s", r.IntN(4096), r.IntN(65536), host(c.nets)[len("2001:db8:"):])
+			}
+			parts = append(parts, c.dir+addr)
+		}
+		expr := strings.Join(parts, " or ")
+		prog, err := Compile(expr, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(prog) > c.length || longest(prog) > c.longest {
+			t.Errorf("%d of %q in %d networks: %d instructions, %d on the longest way", c.n, c.dir, c.nets, len(prog), longest(prog))
+		}
+		plain, err := Compile(expr, Options{Plain: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, expr, Options{}, steered(plain, r, 100))
 	}
 }
