@@ -24,11 +24,20 @@ func newFilter(lt LinkType, src string) *filter {
 type edit struct {
 	span
 	text string
+	weak bool // gives way to another in the same place
 }
 
 // apply makes all edits; one inside another is left out.
 func (f *filter) apply(edits []edit) string {
-	slices.SortStableFunc(edits, func(a, b edit) int { return a.pos - b.pos })
+	slices.SortStableFunc(edits, func(a, b edit) int {
+		if a.pos == b.pos && a.weak != b.weak {
+			if a.weak {
+				return 1
+			}
+			return -1
+		}
+		return a.pos - b.pos
+	})
 	var b strings.Builder
 	at := 0
 	for _, e := range edits {
@@ -89,53 +98,99 @@ func (f *filter) walk(visit func(n node)) {
 }
 
 // replace makes a rewriting of one that gives other words for a primitive, or
-// none. They stand in parentheses, so that what is behind them inherits what it
-// did.
-//
-// Where an identifier is replaced, those that inherit its qualifiers get them.
+// none.
 func replace(words func(f *filter, n node) string) func(f *filter) []edit {
 	return func(f *filter) (edits []edit) {
-		var inherit []edit
 		f.walk(func(n node) {
-			m, ok := n.(*match)
 			if w := words(f, n); w != "" {
-				edits = append(edits, edit{n.where(), "(" + w + ")"})
-			} else if ok && m.q.typ != typeUndef && !f.qualified(m) {
-				q := strings.Join([]string{m.q.proto.String(), m.q.dir.String(), m.q.typ.String()}, " ")
-				inherit = append(inherit, edit{m.span, "(" + q + " " + f.src[m.pos:m.end] + ")"})
+				edits = append(edits, edit{span: n.where(), text: "(" + w + ")"})
 			}
 		})
-		if edits == nil {
-			return nil
-		}
-		return append(edits, inherit...)
+		return f.spellOut(edits)
 	}
 }
 
-// qualified tells whether an identifier has its qualifiers in the text before it,
-// or before the parentheses it is in, and does not inherit them.
-func (f *filter) qualified(m *match) bool {
-	if m.span != m.id.span {
-		return true
+// spellOut adds to edits that replace identifiers what makes all others keep
+// their qualifiers: those that inherit them, or share them with a list in
+// parentheses, have them written out.
+func (f *filter) spellOut(edits []edit) []edit {
+	replaced := map[span]bool{}
+	for _, e := range edits {
+		replaced[e.span] = true
 	}
-	depth := 0
-	for i := m.pos; i >= 0; i-- {
-		switch {
-		case i < m.pos && f.src[i] == ')':
+	needed := false
+	var matches []*match
+	f.walk(func(n node) {
+		if m, ok := n.(*match); ok {
+			matches = append(matches, m)
+			needed = needed || replaced[m.span]
+		}
+	})
+	if !needed {
+		return edits
+	}
+	tokens := f.tokens()
+	for _, m := range matches {
+		if m.span != m.id.span || m.q.typ == typeUndef {
+			continue // its qualifiers stand right before it, or there are none
+		}
+		if h, ok := head(tokens, m); ok {
+			edits = append(edits, edit{span: h, weak: true})
+		}
+		words := []string{"(" + m.q.proto.String(), m.q.dir.String(), m.q.typ.String(), f.src[m.pos:m.end] + ")"}
+		edits = append(edits, edit{span: m.span, text: strings.Join(words, " "), weak: true})
+	}
+	return edits
+}
+
+func (f *filter) tokens() (ts []token) {
+	l := lexer{src: f.src}
+	for {
+		t, err := l.next()
+		if err != nil || t.kind == tEOF {
+			return ts
+		}
+		ts = append(ts, t)
+	}
+}
+
+// head finds the qualifiers before the list that an identifier is in.
+func head(tokens []token, m *match) (h span, ok bool) {
+	i := slices.IndexFunc(tokens, func(t token) bool { return t.pos == m.pos }) - 1
+	first := true // nothing of the list stands before
+	for depth := 0; i >= 0; i-- {
+		switch t := tokens[i]; {
+		case t.kind == ')':
 			depth++
-		case i < m.pos && f.src[i] == '(' && depth > 0:
+			first = false
+		case t.kind == '(' && depth > 0:
 			depth--
-		case i == m.pos || f.src[i] == '(':
-			words := strings.Fields(strings.NewReplacer("!", " ", "(", " ( ", ")", " ) ").Replace(f.src[:i]))
-			for len(words) > 0 && (words[len(words)-1] == "not" || words[len(words)-1] == "(") {
-				words = words[:len(words)-1]
+		case t.kind == '(':
+			first = true
+		case depth > 0 || t.kind == '!':
+		case first && isQualifier(t):
+			h = t.span
+			for ; i > 0; i-- {
+				switch p := tokens[i-1]; {
+				case isQualifier(p):
+				case i > 1 && (p.kind == tAnd || p.kind == tOr) && isSide(tokens[i-2]) && isSide(tokens[i]):
+				default:
+					return h, true
+				}
+				h.pos = tokens[i-1].pos
 			}
-			if len(words) > 0 && !slices.Contains([]string{"and", "or", "&&", "||"}, words[len(words)-1]) {
-				return true
-			}
+			return h, true
+		default:
+			first = false
 		}
 	}
-	return false
+	return h, false
+}
+
+func isSide(t token) bool { return t.kind == tKeyword && (t.kw == kwSrc || t.kw == kwDst) }
+
+func isQualifier(t token) bool {
+	return t.kind == tKeyword && t.kw != kwMask && (protoOf(t.kw) != protoNone || t.kw >= kwSrc && t.kw <= kwGateway)
 }
 
 // has tells whether there is a primitive of one of the keywords.

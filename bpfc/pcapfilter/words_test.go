@@ -147,7 +147,7 @@ func metadata(f *filter) (edits []edit) {
 			return
 		}
 		if !inHeader {
-			edits = append(edits, edit{n.where(), "(link[0] / (1 * 0) = 0)"})
+			edits = append(edits, edit{span: n.where(), text: "(link[0] / (1 * 0) = 0)"})
 		}
 	})
 	return edits
@@ -248,9 +248,9 @@ func decidedByLink(f *filter) (edits []edit) {
 		if p, ok := n.(*plain); ok && slices.Contains([]keyword{kwVLAN, kwMPLS, kwPPPoES, kwGeneve, kwVXLAN}, p.kw) {
 			words = "(" + f.src[s.pos:s.end] + " or 1 = 2)" // never true; it moves the offsets
 		}
-		edits = append(edits, edit{s, words})
+		edits = append(edits, edit{span: s, text: words})
 	})
-	return edits
+	return f.spellOut(edits)
 }
 
 const yes, no = "1 = 1", "1 = 2"
@@ -303,10 +303,10 @@ func guards(f *filter) (edits []edit) {
 		s := f.whole(r.span)
 		first := "(" + strings.Join(words, " and ")
 		if _, constant := decided(c); constant {
-			edits = append(edits, edit{s, first + ")"})
+			edits = append(edits, edit{span: s, text: first + ")"})
 			return
 		}
-		edits = append(edits, edit{span{s.pos, s.pos}, first + " and "}, edit{span{s.end, s.end}, ")"})
+		edits = append(edits, edit{span: span{s.pos, s.pos}, text: first + " and "}, edit{span: span{s.end, s.end}, text: ")"})
 	})
 	return edits
 }
@@ -357,7 +357,7 @@ func divisors(f *filter) (edits []edit) {
 					return
 				}
 				if n := firstNumber(x.b); n != nil {
-					edits = append(edits, edit{n.span, "(1 * " + f.src[n.pos:n.end] + ")"})
+					edits = append(edits, edit{span: n.span, text: "(1 * " + f.src[n.pos:n.end] + ")"})
 				}
 			}
 		}
