@@ -79,24 +79,52 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// TestBenchFilters does the same for the filters of the common workload, if its
-// file is given: PCAPFILTER_FILTERS, of lines of a name, a tab and an expression.
+// TestBenchFilters does the same for everyday filters and for long lists, and for
+// those of the file that PCAPFILTER_FILTERS names, of lines of a name, a tab and an
+// expression.
 func TestBenchFilters(t *testing.T) {
-	file := os.Getenv("PCAPFILTER_FILTERS")
-	if file == "" {
-		t.Skip("PCAPFILTER_FILTERS does not name a file of filters")
+	r := rand.New(rand.NewPCG(1, 1))
+	packets := corpus(t, Ethernet, r)
+	files := []string{"../../testdata/filters/filters.tsv"}
+	if file := os.Getenv("PCAPFILTER_FILTERS"); file != "" {
+		files = append(files, file)
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		t.Fatal(err)
+	for _, file := range files {
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		in := bufio.NewScanner(f)
+		in.Buffer(nil, 1<<20)
+		for in.Scan() {
+			name, expr, _ := strings.Cut(in.Text(), "\t")
+			t.Run(name, func(t *testing.T) { same(t, expr, Options{}, packets) })
+		}
+		if err := in.Err(); err != nil {
+			t.Fatal(file, err)
+		}
 	}
-	defer f.Close()
-	packets := corpus(t, Ethernet, rand.New(rand.NewPCG(1, 1)))
-	in := bufio.NewScanner(f)
-	in.Buffer(nil, 1<<20)
-	for in.Scan() {
-		name, expr, _ := strings.Cut(in.Text(), "\t")
-		t.Run(name, func(t *testing.T) { same(t, expr, Options{}, packets) })
+	for _, list := range []struct {
+		primitive string
+		n         int
+	}{{"host", 100}, {"host", 1000}, {"ip src host", 100}, {"ip src host", 1000}, {"port", 50}} {
+		var items []string
+		for i := range list.n {
+			item := strconv.Itoa(r.IntN(1 << 16))
+			if list.primitive != "port" {
+				// Addresses of packets among them.
+				addr := [4]byte{10, byte(r.IntN(256)), byte(r.IntN(256)), byte(r.IntN(256))}
+				if p := packets[r.IntN(len(packets))].data; i%10 == 0 && len(p) > 30 {
+					addr = [4]byte(p[26:30])
+				}
+				item = netip.AddrFrom4(addr).String()
+			}
+			items = append(items, list.primitive+" "+item)
+		}
+		t.Run(list.primitive+" "+strconv.Itoa(list.n), func(t *testing.T) {
+			same(t, strings.Join(items, " or "), Options{}, packets)
+		})
 	}
 }
 
