@@ -39,6 +39,7 @@ func TestBadInput(t *testing.T) {
 		{"too long for the dialect", 1, "standard input: program of 5000 instructions: the linux dialect allows 4096", long, []string{"-f", "-", "-dialect", "linux"}},
 		{"empty file", 1, "standard input: empty input: no program", "", []string{"-f", "-"}},
 		{"text that is no program", 1, "standard input: 1:1: asm: ...", "nonsense", []string{"-f", "-"}},
+		{"expression that is taken for a program", 1, `standard input: 1:1: asm: unknown instruction "tcp" (-in expr is for expressions)`, "tcp port 80\n", []string{"-f", "-"}},
 		{"half an instruction", 1, "standard input: byte 0: raw: ...", "\x06\x00\x00", []string{"-f", "-", "-in", "raw"}},
 		{"argument cut short", 1, "1:8: xt: expected k, found the end", "", []string{"1,6 0 0"}},
 		{"directory as filter", 1, dir + ": is a directory", "", []string{"-f", dir}},

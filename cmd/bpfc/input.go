@@ -64,7 +64,7 @@ func (t *tool) parse(place string, data []byte, isExpr bool) (*source, error) {
 		s.prog, _, err = bpfasm.Read(data)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s%w", place, err)
+		return nil, cli.ProgramError(place, data, err, "-in expr")
 	}
 	return s, nil
 }

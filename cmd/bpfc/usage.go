@@ -13,10 +13,10 @@ has it ('6,40 0 0 12,21 0 3 2048,...'), or what a file has:
   -f FILE       the filter from FILE, "-" is standard input, in any of the
                 forms below, recognised by itself
   -in FORM      the filter, file or argument, is in this form; "expr" is an
-                expression
+                expression, which no file is taken for without it
   -y DLT        link type, by DLT name or number; without it an expression is
                 compiled for what the capture has, and a program is for EN10MB
-  -s LEN        snapshot length, what an expression keeps of a packet: 262144
+  -s LEN        snapshot length, what an expression keeps of a packet (262144)
   -m MASK       netmask of the network, for "ip broadcast"
   -dns          ask name servers for hosts, not only files in /etc
   -dialect D    whose BPF it is: libpcap, linux, netbsd, seccomp (libpcap)
@@ -30,7 +30,8 @@ What to do with it; -d if there is none of these, or with -r, run it:
   -dump=PASS    print the decision graph after a pass; "all" prints each
   -lir          print the intermediate representation
   -arch A       the machine for -dump: ARCHES (this machine)
-  -r FILE       run it over a pcap or pcapng capture, "-" is standard input
+  -r FILE       run it over a pcap or pcapng capture, also compressed with
+                gzip or zstd; "-" is standard input
   -w OUT        with -r, write the packets that match; "-" is standard output
   -verify       with -r, run each packet in every engine and compare; with -w,
                 write the packet at which they differ

@@ -43,7 +43,7 @@ func (t *tool) readFilter() (*source, error) {
 		return s, nil
 	}
 	if s.prog, _, err = bpfasm.Read(data); err != nil {
-		return nil, fmt.Errorf("%s%w", s.place, err)
+		return nil, cli.ProgramError(place, data, err, "-F")
 	}
 	return s, nil
 }

@@ -1,11 +1,14 @@
 package cli
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/bpfjit/bpfjit/bpfc/pcapfilter"
 )
 
 // What messages call the files that have no name.
@@ -41,6 +44,18 @@ func ReadFilter(name string, stdin io.Reader) (place string, data []byte, err er
 		return "", nil, fmt.Errorf("%s: more than %d bytes: no filter is that long", name, maxFilterSize)
 	}
 	return name + ": ", data, nil
+}
+
+// ProgramError is err, with which the filter at place could not be read as a
+// program. If it is an expression instead, it names the flag for these.
+func ProgramError(place string, data []byte, err error, flag string) error {
+	const long = 64 << 10 // no expression in a file by mistake
+	if len(data) <= long && len(bytes.TrimSpace(data)) > 0 {
+		if _, exprErr := pcapfilter.Compile(string(data), pcapfilter.Options{}); exprErr == nil {
+			return fmt.Errorf("%s%w (%s is for expressions)", place, err, flag)
+		}
+	}
+	return fmt.Errorf("%s%w", place, err)
 }
 
 // Create opens the file that -w names and empties it, unless it is one of the

@@ -48,6 +48,24 @@ func TestReadFilter(t *testing.T) {
 	}
 }
 
+// TestProgramError: only an expression gets the advice.
+func TestProgramError(t *testing.T) {
+	broken := errors.New("broken")
+	for data, want := range map[string]string{
+		"tcp port 80\n":                     "file: broken (-F is for expressions)",
+		"":                                  "file: broken",
+		" \n":                               "file: broken",
+		"ldh [12":                           "file: broken",
+		"tcp port":                          "file: broken",
+		strings.Repeat("tcp or ", 1<<16):    "file: broken",
+		strings.Repeat("\x00\xff", 100_000): "file: broken",
+	} {
+		if err := ProgramError("file: ", []byte(data), broken, "-F"); err.Error() != want || !errors.Is(err, broken) {
+			t.Errorf("%.20q: %v, want %s", data, err, want)
+		}
+	}
+}
+
 // zeros is /dev/zero.
 type zeros struct{}
 
