@@ -82,7 +82,11 @@ func (c *blockCode) toA(v *value) {
 			c.toA(v.a)
 			c.ins(bpfc.ClassALU|v.alu|bpfc.SrcK, v.b.k)
 		} else {
-			c.toAX(v.a, v.b)
+			a, b := v.a, v.b
+			if a.inX() && !b.inX() && commutes(v.alu) {
+				a, b = b, a // the one that needs no scratch word
+			}
+			c.toAX(a, b)
 			c.ins(bpfc.ClassALU|v.alu|bpfc.SrcX, 0)
 		}
 	}

@@ -36,6 +36,9 @@ func optimise(vs *values, lower func() *block, slots int) []bpf.RawInstruction {
 		order := layout(root)
 		t := newThreader(vs, order)
 		root, slots = search(vs, dropLoads(thread(t, order)), slots)
+		if len(order) < smallGraph {
+			reorder(root)
+		}
 		prog := emit(vs, root, slots, false)
 		c := costOf(prog)
 		if len(prog) > plain {
