@@ -3,6 +3,7 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/net/bpf"
@@ -93,7 +94,7 @@ func ParseFanoutMode(s string) (FanoutMode, error) {
 			return FanoutMode(i), nil
 		}
 	}
-	return 0, fmt.Errorf("unknown fanout mode %q: one of %v", s, fanoutNames)
+	return 0, fmt.Errorf("unknown fanout mode %q: one of %s", s, strings.Join(fanoutNames, ", "))
 }
 
 // RingStats counts since a ring was opened. Every packet that passed the kernel
