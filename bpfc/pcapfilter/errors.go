@@ -3,6 +3,7 @@ package pcapfilter
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Error is what is wrong with an expression, and where.
@@ -42,14 +43,20 @@ func (e *Error) Caret() string {
 		}
 		src = cut
 	}
-	src = strings.Map(func(r rune) rune {
+	end := min(col+max(e.Length, 1), len(src))
+	blanks, marks := shown(src[:col]), shown(src[col:end])
+	return shown(src) + "\n" + strings.Repeat(" ", utf8.RuneCountInString(blanks)) + strings.Repeat("^", max(1, utf8.RuneCountInString(marks)))
+}
+
+// shown is text of which each character takes one column. A tab would move the
+// caret away from its place.
+func shown(s string) string {
+	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
-			return ' ' // a tab would move the caret away from its place
+			return ' '
 		}
 		return r
-	}, src)
-	n := min(max(e.Length, 1), max(1, len(src)-col))
-	return src + "\n" + strings.Repeat(" ", col) + strings.Repeat("^", n)
+	}, s)
 }
 
 // span is a piece of the expression: byte offsets, end exclusive.

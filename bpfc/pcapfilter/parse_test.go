@@ -86,6 +86,11 @@ func TestCaret(t *testing.T) {
 	if !errors.As(err, &e) || len(e.Caret()) > 200 {
 		t.Errorf("caret text of a long line: %q", e.Caret())
 	}
+	// A character takes one column, however many bytes it has.
+	_, err = Compile("tcp port \u00e9", Options{})
+	if want := "tcp port \u00e9\n         ^"; !errors.As(err, &e) || e.Caret() != want {
+		t.Errorf("caret\n%s", e.Caret())
+	}
 }
 
 // TestHostileInput checks that size and nesting cost no more than they should:
