@@ -2,6 +2,7 @@ package pcapfilter
 
 import (
 	"math"
+	"slices"
 
 	"github.com/bpfjit/bpfjit/bpfc"
 )
@@ -9,9 +10,12 @@ import (
 // dropLoads takes out blocks that only load, for the sake of what a load outside
 // the packet does, if shorter packets are rejected further on anyhow: of the
 // words of a network's address that its mask leaves nothing of, only the last is
-// loaded. It changes the graph and returns its root.
-func dropLoads(root *block) *block {
-	order := layout(root)
+// loaded. It changes the graph, whose layout it is given, and returns the new one.
+func dropLoads(order []*block) []*block {
+	loads := slices.ContainsFunc(order, func(b *block) bool { return b.kind == blockTest && b.jt == b.jf })
+	if !loads {
+		return order
+	}
 	due := make([]uint32, len(order)+1)     // by id: packets not longer than that are rejected from here on
 	instead := make([]*block, len(order)+1) // by id: the block or what comes after it
 	for i := len(order) - 1; i >= 0; i-- {
@@ -44,14 +48,15 @@ func dropLoads(root *block) *block {
 		}
 		due[b.id] = max(n, ext.length)
 	}
-	root = instead[order[0].id]
+	root := instead[order[0].id]
 	reset(order)
-	markUnsafe(layout(root))
-	return root
+	order = layout(root)
+	markUnsafe(order)
+	return order
 }
 
 // markUnsafe takes back that blocks are safe which are so only because of loads
-// that were taken out, and resets the blocks' numbers.
+// that were taken out.
 func markUnsafe(order []*block) {
 	length := make([]uint32, len(order)+1) // by id: what was loaded on all ways to it
 	for i := range length {
@@ -76,7 +81,6 @@ func markUnsafe(order []*block) {
 			}
 		}
 	}
-	reset(order)
 }
 
 // extent is what computing values needs of the packet.

@@ -15,8 +15,10 @@ import (
 //
 // Once both loads are known to succeed the order of tests with the same outcome
 // does not matter, so the tests of each value are gathered first.
-func search(vs *values, root *block, slots int) (*block, int) {
-	order := layout(root)
+//
+// order is the graph's layout.
+func search(vs *values, order []*block, slots int) (*block, int) {
+	root := order[0]
 	s := &searcher{vs: vs, gr: newGraph(), preds: waysTo(order), conv: make([]*part, len(order)+1), slots: slots}
 	for i := len(order) - 1; i >= 0; i-- {
 		b := order[i]

@@ -28,9 +28,10 @@ import (
 // look at it. How far is a matter of the prefixes that entries begin with:
 // each is numbered in the order in which they first appear.
 //
-// It changes the graph, whose layout it is given, and resets the blocks' numbers.
-// The slots in use are returned.
-func tries(vs *values, order []*block, slots int) int {
+// It changes the graph, whose layout it is given, and returns the new one and the
+// slots in use.
+func tries(vs *values, order []*block, slots int) ([]*block, int) {
+	changed := false
 	f := finder{done: make([]bool, len(order)+1)}
 	for _, b := range order {
 		if f.done[b.id] {
@@ -48,11 +49,17 @@ func tries(vs *values, order []*block, slots int) int {
 				}
 				slots++
 			}
-			*b = *t.build() // of new blocks, which have no numbers
+			id := b.id
+			*b = *t.build()
+			b.id = id
+			changed = true
 		}
 	}
+	if !changed {
+		return order, slots
+	}
 	reset(order)
-	return slots
+	return layout(order[0]), slots
 }
 
 // minTrie is how many entries a list has at least that becomes a tree.

@@ -36,13 +36,16 @@ func TestTries(t *testing.T) {
 		kind := r.IntN(8)
 		dir := pick("", "", "", "src ", "dst ", "dst or src ", "src and dst ")
 		bits := pick("33", "64", "80", "96", "100", "128")
-		mixed := r.IntN(3) == 0
+		mixed, both := r.IntN(3) == 0, r.IntN(4) == 0
 		var parts []string
 		for range 2 + r.IntN(9) {
 			if mixed {
 				dir = pick("src ", "dst ")
 			}
 			a := fewWords(r)
+			if both {
+				kind = 2 + r.IntN(2)
+			}
 			switch kind {
 			case 0:
 				parts = append(parts, "ether "+pick(dir, "src ", "dst ")+"host "+mac())
@@ -133,6 +136,7 @@ func TestTrieSizes(t *testing.T) {
 	}{
 		{"host ", 1000, 0, 2600, 70},
 		{"host ", 1600, 0, 4096, 70},
+		{"host ", 1000, -1, 2800, 70}, // every other IPv4
 		{"host ", 400, 50, 4096, 80},
 		{"src host ", 1000, 50, 3600, 45},
 		{"dst host ", 560, 65536, 4096, 45},
@@ -141,7 +145,9 @@ func TestTrieSizes(t *testing.T) {
 		var parts []string
 		for i := range c.n {
 			addr := host(max(c.nets, 1))
-			if c.nets == 0 {
+			if c.nets < 0 && i%2 == 0 {
+				addr = ip4(0x0a000000 | uint32(r.IntN(1<<24))).String()
+			} else if c.nets <= 0 {
 				addr = fmt.Sprintf("2001:db8::1:%x", i*7)
 			} else if c.nets > 60000 {
 				addr = fmt.Sprintf("2%03x:%x:%s", r.IntN(4096), r.IntN(65536), host(c.nets)[len("2001:db8:"):])

@@ -19,8 +19,7 @@ import (
 // lower makes the graph, a new one each time, as it is taken apart; slots is how
 // many scratch words are in use.
 func optimise(vs *values, lower func() *block, slots int) []bpf.RawInstruction {
-	root := lower()
-	order := layout(root)
+	order := layout(lower())
 	if len(order) > maxBlocks {
 		return emit(vs, lower(), slots, false)
 	}
@@ -32,10 +31,9 @@ func optimise(vs *values, lower func() *block, slots int) []bpf.RawInstruction {
 	if len(order) < smallGraph {
 		plain = len(emit(vs, lower(), slots, true))
 	}
-	try := func(root *block, slots int, thread func(t *threader, order []*block) *block) bool {
-		order := layout(root)
+	try := func(order []*block, slots int, thread func(t *threader, order []*block) *block) (doubled bool) {
 		t := newThreader(vs, order)
-		root, slots = search(vs, dropLoads(thread(t, order)), slots)
+		root, slots := search(vs, dropLoads(layout(thread(t, order))), slots)
 		if len(order) < smallGraph {
 			reorder(root)
 		}
@@ -49,15 +47,15 @@ func optimise(vs *values, lower func() *block, slots int) []bpf.RawInstruction {
 		}
 		return t.doubled > len(order)/8
 	}
-	with := tries(vs, order, slots)
-	doubled := try(root, with, (*threader).threadAll)
-	if doubled || len(order) < smallGraph {
-		root = lower()
-		with = tries(vs, layout(root), slots)
-		try(root, with, (*threader).threadOnce)
+	small := len(order) < smallGraph
+	listed, used := tries(vs, group(order), slots)
+	doubled := try(listed, used, (*threader).threadAll)
+	if doubled || small {
+		listed, used = tries(vs, group(layout(lower())), slots)
+		try(listed, used, (*threader).threadOnce)
 	}
-	if len(order) < smallGraph {
-		try(lower(), slots, (*threader).threadOnce)
+	if small {
+		try(layout(lower()), slots, (*threader).threadOnce)
 	}
 	return best
 }
