@@ -50,12 +50,19 @@ func optimise(vs *values, lower func() *block, slots int) []bpf.RawInstruction {
 	small := len(order) < smallGraph
 	listed, used := tries(vs, group(order), slots)
 	doubled := try(listed, used, (*threader).threadAll)
-	if doubled || small {
+	// The plain program has at least an instruction for each test.
+	long := func() bool { return len(best) > len(order) }
+	if doubled || small || long() {
 		listed, used = tries(vs, group(layout(lower())), slots)
 		try(listed, used, (*threader).threadOnce)
 	}
-	if small {
+	if small || long() {
 		try(layout(lower()), slots, (*threader).threadOnce)
+	}
+	if long() {
+		if prog := emit(vs, lower(), slots, false); len(prog) < len(best) {
+			return prog
+		}
 	}
 	return best
 }
