@@ -85,19 +85,23 @@ func equality(b *block) bool {
 	return b.kind == blockTest && b.test.cmp == bpfc.JmpJEQ && b.test.b.op == opConst && b.test.a.op != opConst && b.jt != b.jf
 }
 
-// finder finds lists.
+// finder finds lists, one after the other in the same memory.
 type finder struct {
-	done []bool   // by block: it is in a list that was looked at
-	form []*value // of the entry that is being read
-	ks   []uint32
+	done    []bool   // by block: it is in a list that was looked at
+	form    []*value // of the entry that is being read
+	ks      []uint32 // of all entries
+	entries []entry
+	forms   [2][]*value
 }
 
 // listAt finds the list that begins at a block. Lists of single tests are left
 // to the search.
 func (f *finder) listAt(b *block) list {
-	l := list{def: b}
+	l := list{def: b, entries: f.entries[:0], forms: f.forms[:0]}
+	f.ks = f.ks[:0]
 	for equality(l.def) {
-		f.form, f.ks = f.form[:0], f.ks[:0]
+		f.form = f.form[:0]
+		from := len(f.ks)
 		at, next := l.def, l.def.jf
 		for at != l.out && equality(at) && at.jf == next {
 			f.form = append(f.form, at.test.a)
@@ -113,14 +117,15 @@ func (f *finder) listAt(b *block) list {
 				break
 			}
 			form = len(l.forms)
-			l.forms = append(l.forms, slices.Clone(f.form))
+			l.forms = append(l.forms, append(f.forms[form][:0], f.form...))
 		}
 		for b := l.def; b != at; b = b.jt {
 			f.done[b.id] = true
 		}
 		l.out, l.def = at, next
-		l.entries = append(l.entries, entry{form, slices.Clone(f.ks)})
+		l.entries = append(l.entries, entry{form, f.ks[from:len(f.ks):len(f.ks)]})
 	}
+	f.entries = l.entries
 	return l
 }
 
