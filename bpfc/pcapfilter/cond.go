@@ -72,7 +72,7 @@ func negate(c *cond) *cond {
 }
 
 func (g *gen) test(cmp uint16, a, b *value) *cond {
-	return &cond{kind: condTest, test: test{cmp, a, b}}
+	return g.conds.make(cond{kind: condTest, test: test{cmp, a, b}})
 }
 
 // yes and no are constant conditions.
@@ -124,7 +124,8 @@ const (
 
 // graph makes blocks. Equal blocks are the same one.
 type graph struct {
-	tab map[blockKey]*block
+	tab  map[blockKey]*block
+	made slab[block]
 }
 
 type blockKey struct {
@@ -151,14 +152,14 @@ func (gr *graph) branch(t test, jt, jf *block) *block {
 }
 
 func (gr *graph) assign(sets []assign, next *block) *block {
-	return &block{kind: blockAssign, sets: sets, jt: next}
+	return gr.made.make(block{kind: blockAssign, sets: sets, jt: next})
 }
 
 func (gr *graph) intern(k blockKey) *block {
 	if b, ok := gr.tab[k]; ok {
 		return b
 	}
-	b := &block{kind: k.kind, test: k.test, jt: k.jt, jf: k.jf, ret: k.ret}
+	b := gr.made.make(block{kind: k.kind, test: k.test, jt: k.jt, jf: k.jf, ret: k.ret})
 	gr.tab[k] = b
 	return b
 }
@@ -179,7 +180,7 @@ func (gr *graph) lower(c *cond, t, f *block) *block {
 			return gr.assign(c.sets, t)
 		default:
 			if x := c.test; x.a.op != opConst || x.b.op != opConst {
-				return &block{kind: blockTest, test: x, jt: t, jf: f} // equal ones are rare here
+				return gr.made.make(block{kind: blockTest, test: x, jt: t, jf: f}) // equal ones are rare here
 			}
 			return gr.branch(c.test, t, f)
 		}

@@ -7,8 +7,9 @@ import "github.com/bpfjit/bpfjit/bpfc"
 // offsets for everything to their right.
 type gen struct {
 	*values
-	opts Options
-	res  Resolver
+	conds slab[cond]
+	opts  Options
+	res   Resolver
 
 	outer *linkType // the capture's link type
 	lt    *linkType // that of the innermost encapsulation so far

@@ -39,6 +39,8 @@ type valueFact struct {
 // table that follows the walk instead of in every facts.
 type unequalFacts struct {
 	vs     *values
+	facts  slab[facts]
+	values slab[valueFact]
 	linked bool            // they are in the facts instead: there is no one way
 	tab    map[unequal]int // when it was learnt; 0: not
 	now    int
@@ -188,22 +190,23 @@ func (f *facts) reached(index *value, k, size uint32) *facts {
 	if k >= maxOffset || f.bytesAt(index, k, size) {
 		return f
 	}
-	c := *f
 	if index == nil {
+		c := f.ne.facts.make(*f)
 		c.length = k + size
-		return &c
+		return c
 	}
 	if uint64(index.max)+uint64(k+size) >= 1<<32 {
 		return f // Linux lets the sum wrap: it may have read elsewhere
 	}
 	i, ok := slices.BinarySearchFunc(f.at, index.id, func(a indexFact, id int) int { return a.index.id - id })
+	c := f.ne.facts.make(*f)
 	c.at = slices.Clone(f.at)
 	if ok {
 		c.at[i].end = k + size
 	} else {
 		c.at = slices.Insert(c.at, i, indexFact{index, k + size})
 	}
-	return &c
+	return c
 }
 
 // within is what is known once v is known to be from lo to hi.
@@ -211,15 +214,20 @@ func (f *facts) within(v *value, lo, hi uint32) *facts {
 	if v.op == opConst {
 		return f
 	}
-	c := *f
-	c.known = slices.Clone(f.known)
+	c := f.ne.facts.make(*f)
 	i, ok := f.find(v)
-	if !ok {
-		c.known = slices.Insert(c.known, i, valueFact{v: v, hi: v.max, since: f.ne.now})
+	if ok {
+		c.known = f.ne.values.take(len(f.known))
+		copy(c.known, f.known)
+	} else {
+		c.known = f.ne.values.take(len(f.known) + 1)
+		copy(c.known, f.known[:i])
+		c.known[i] = valueFact{v: v, hi: v.max, since: f.ne.now}
+		copy(c.known[i+1:], f.known[i:])
 	}
 	c.known[i].lo = max(c.known[i].lo, lo)
 	c.known[i].hi = min(c.known[i].hi, hi)
-	return &c
+	return c
 }
 
 // without is what is known once v is known not to be k; the caller has it noted

@@ -38,6 +38,9 @@ type searcher struct {
 
 	shared map[string]*sharedSearch
 	keys   map[*part]string
+
+	parts slab[part]
+	cases slab[caseList]
 }
 
 // part is a piece of the new graph: a block as it was, or a multiway branch.
@@ -89,13 +92,13 @@ func interval(t test) (v *value, lo, hi uint32, ok bool) {
 
 // convert makes the part of a block whose successors have theirs.
 func (s *searcher) convert(b *block) *part {
-	as := &part{old: b, safe: b.safe}
+	asIs := func() *part { return s.parts.make(part{old: b, safe: b.safe}) }
 	if b.kind != blockTest || b.jt == b.jf {
-		return as
+		return asIs()
 	}
 	v, lo, hi, ok := interval(b.test)
 	if !ok {
-		return as
+		return asIs()
 	}
 	to, rest, orig := s.conv[b.jt.id], s.conv[b.jf.id], b.test
 	if c := b.jt; b.test.cmp == bpfc.JmpJGE && c.kind == blockTest && c.test.cmp == bpfc.JmpJGT && c.test.a == v &&
@@ -103,7 +106,7 @@ func (s *searcher) convert(b *block) *part {
 		// lo <= v, and not v > hi
 		hi, to, orig = c.test.b.k, s.conv[c.jf.id], test{}
 		if lo > hi {
-			return as
+			return asIs()
 		}
 	} else if rest.v != v && to.v == v && to.single && lo == 0 != (hi == ^uint32(0)) {
 		// The rest of the chain is on the other side.
@@ -115,7 +118,7 @@ func (s *searcher) convert(b *block) *part {
 		}
 		orig = test{}
 	}
-	return s.prepend(&part{v: v, safe: b.safe}, &caseList{lo: lo, hi: hi, to: to, test: orig}, rest, 3)
+	return s.prepend(s.parts.make(part{v: v, safe: b.safe}), s.cases.make(caseList{lo: lo, hi: hi, to: to, test: orig}), rest, 3)
 }
 
 // prepend makes a branch of one more case before what rest does. Branches of
@@ -143,12 +146,12 @@ func (s *searcher) prepend(p *part, c *caseList, rest *part, hops int) *part {
 		return p
 	}
 	// Look whether the value is tested further on; if so the case goes there.
-	moved := s.prepend(&part{v: p.v, safe: p.safe && d.safe, single: true}, c, d, hops-1)
+	moved := s.prepend(s.parts.make(part{v: p.v, safe: p.safe && d.safe, single: true}), c, d, hops-1)
 	if moved.n == 1 && moved.def == d {
 		p.list = c
 		return p // it is not
 	}
-	return &part{v: rest.v, list: rest.list, n: rest.n, out: rest.out, def: moved, single: true, safe: p.safe && rest.safe}
+	return s.parts.make(part{v: rest.v, list: rest.list, n: rest.n, out: rest.out, def: moved, single: true, safe: p.safe && rest.safe})
 }
 
 // exchangeable tells whether a branch and the one it comes to may be made in

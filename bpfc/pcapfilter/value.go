@@ -50,6 +50,7 @@ type chain struct {
 // values makes every value once.
 type values struct {
 	tab    map[valueKey]*value
+	made   slab[value]
 	spills int // the most scratch words any of them needs
 }
 
@@ -72,7 +73,7 @@ func (vs *values) intern(v value) *value {
 		return p
 	}
 	v.id = len(vs.tab)
-	p := &v
+	p := vs.made.make(v)
 	vs.derive(p)
 	vs.tab[key] = p
 	return p
