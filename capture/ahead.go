@@ -38,6 +38,9 @@ type ahead struct {
 
 	mu   sync.Mutex
 	next int // the chunk to be read next
+
+	scan  *scanner    // nil: nothing is looked for
+	edges []chan edge // to chunk n, in edges[n%len(edges)]
 }
 
 // chunk is a piece of the stream, with room before it.
@@ -47,27 +50,43 @@ type chunk struct {
 	n    int   // bytes read behind the room
 	err  error // what ended the stream behind them
 	done chan struct{}
+
+	start int64 // offset in the stream, from the first chunk's
+	found found // there
 }
 
 // filled is the room and what was read. There is nothing behind it to append to.
 func (c *chunk) filled() []byte { return c.mem[: c.room+c.n : c.room+c.n] }
 
-// newAhead starts reading src in chunks of size bytes with room bytes before.
-func newAhead(src io.Reader, room, size int) *ahead {
-	readers, read := 1, func(_ int, b []byte) (int, error) { return readSome(src, b) }
+// newAhead starts reading src in chunks of size bytes with room bytes before. If
+// there is something to be looked for, the next record starts at first.
+func newAhead(src io.Reader, room, size int, scan *scanner, first edge) *ahead {
+	offset := int64(0)
+	readers, read := 1, func(_ int, c *chunk) {
+		c.n, c.err = readSome(src, c.mem[room:])
+		c.start = offset
+		offset += int64(c.n)
+	}
 	if at, start, ok := randomAccess(src); ok {
 		readers = aheadReaders
-		read = func(n int, b []byte) (int, error) { return at.ReadAt(b, start+int64(n)*int64(size)) }
+		read = func(n int, c *chunk) {
+			c.start = int64(n) * int64(size)
+			c.n, c.err = at.ReadAt(c.mem[room:], start+c.start)
+		}
 	}
 	a := &ahead{
 		chunks: make([]chunk, readers+1), // one is the taker's
 		free:   make(chan struct{}, readers+1),
 		stop:   make(chan struct{}),
+		scan:   scan,
+		edges:  make([]chan edge, readers+1),
 	}
 	for i := range a.chunks {
+		a.edges[i] = make(chan edge, 1)
 		a.chunks[i] = chunk{mem: make([]byte, room+size), room: room, done: make(chan struct{}, 1)}
 		a.free <- struct{}{}
 	}
+	a.edges[0] <- first
 	for range readers {
 		go a.run(read)
 	}
@@ -103,7 +122,7 @@ func readSome(src io.Reader, b []byte) (int, error) {
 }
 
 // run reads chunks until the stream ends or is abandoned.
-func (a *ahead) run(read func(n int, b []byte) (int, error)) {
+func (a *ahead) run(read func(n int, c *chunk)) {
 	for {
 		select {
 		case <-a.stop:
@@ -115,7 +134,16 @@ func (a *ahead) run(read func(n int, b []byte) (int, error)) {
 		a.next++
 		a.mu.Unlock()
 		c := &a.chunks[n%len(a.chunks)]
-		c.n, c.err = read(n, c.mem[c.room:])
+		read(n, c)
+		if a.scan != nil {
+			select {
+			case <-a.stop:
+				return
+			case e := <-a.edges[n%len(a.edges)]:
+				a.edges[(n+1)%len(a.edges)] <- a.scan.walk(c, c.start, e)
+			}
+			a.scan.run(c)
+		}
 		ended := c.err != nil // c is the taker's from the next line on
 		c.done <- struct{}{}
 		if ended {

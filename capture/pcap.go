@@ -1,14 +1,17 @@
 package capture
 
 import (
+	"encoding/binary"
 	"io"
 	"math"
+	"math/bits"
 	"slices"
 )
 
 const (
 	pcapHeader       = 24 // bytes of a pcap file header
 	pcapRecordHeader = 16 // bytes of a packet's header
+	maxRecordHeader  = pcapRecordHeader + 8
 )
 
 // pcapMagic is a variant of the format: what follows from the file's first word.
@@ -25,7 +28,7 @@ var pcapMagics = []pcapMagic{
 	// Alexey Kuznetzov's patches of the 1990s: interface, protocol and packet
 	// type follow the lengths. libpcap reads them, and allows 14 bytes more than
 	// the snapshot length since the patches did not count the Ethernet header.
-	{0xa1b2cd34, 1000, pcapRecordHeader + 8, 14},
+	{0xa1b2cd34, 1000, maxRecordHeader, 14},
 }
 
 // lengthOrder says which of a record's two lengths comes first.
@@ -39,6 +42,7 @@ const (
 
 // pcapRecord is what a pcap file header says of the records that follow.
 type pcapRecord struct {
+	big      bool // byte order
 	header   int
 	fraction int64
 	order    lengthOrder
@@ -61,7 +65,7 @@ func (r *Reader) openPcap(m pcapMagic) error {
 	major, minor := r.u16(h[4:]), r.u16(h[6:])
 	snapLen, link := r.u32(h[16:]), r.u32(h[20:])
 
-	rec := pcapRecord{header: m.header, fraction: m.fraction}
+	rec := pcapRecord{big: r.big, header: m.header, fraction: m.fraction}
 	switch {
 	case major == 2 && minor < 3, major == 543 && minor == 0:
 		rec.order = wireFirst
@@ -93,6 +97,21 @@ func (r *Reader) openPcap(m pcapMagic) error {
 	return nil
 }
 
+// lengths are those of the record whose header b starts with; false if there is no
+// such record.
+func (rec *pcapRecord) lengths(b []byte) (capLen, wireLen uint32, ok bool) {
+	capLen, wireLen = binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
+	if rec.big {
+		capLen, wireLen = bits.ReverseBytes32(capLen), bits.ReverseBytes32(wireLen)
+	}
+	if rec.order != captureFirst {
+		if rec.order == wireFirst || capLen > wireLen {
+			capLen, wireLen = wireLen, capLen
+		}
+	}
+	return capLen, wireLen, capLen <= rec.maxCap
+}
+
 func (r *Reader) nextPcap() (*Packet, error) {
 	hdr := r.rec.header
 	if r.end-r.pos < hdr {
@@ -105,13 +124,9 @@ func (r *Reader) nextPcap() (*Packet, error) {
 		}
 	}
 	b := r.buf[r.pos:r.end]
-	sec, frac, capLen, wireLen := r.u32(b), r.u32(b[4:]), r.u32(b[8:]), r.u32(b[12:])
-	if r.rec.order != captureFirst {
-		if r.rec.order == wireFirst || capLen > wireLen {
-			capLen, wireLen = wireLen, capLen
-		}
-	}
-	if capLen > r.rec.maxCap {
+	sec, frac := r.u32(b), r.u32(b[4:])
+	capLen, wireLen, ok := r.rec.lengths(b)
+	if !ok {
 		return nil, r.fail(r.Offset(), corrupt("captured length %d is larger than %d, the largest of link type %v",
 			capLen, r.rec.maxCap, r.pkt.LinkType))
 	}

@@ -12,6 +12,8 @@ import (
 	"math/bits"
 	"runtime"
 	"slices"
+
+	"github.com/bpfjit/bpfjit/jit"
 )
 
 const (
@@ -41,6 +43,8 @@ type Reader struct {
 	srcErr error  // what ended src, once it did
 	ahead  *ahead // reads src if not nil
 
+	startAhead startAhead // makes ahead when it is needed
+
 	buf      []byte
 	pos, end int   // what is read and not yet consumed: buf[pos:end]
 	base     int64 // offset of buf[0] in the stream
@@ -57,6 +61,11 @@ type Reader struct {
 	rec pcapRecord
 	ng  section
 
+	filter  *jit.Filter // nil: all packets are given
+	verdict uint32
+	lane    lane
+	bytes   int64 // of packets, captured
+
 	head    []byte                       // everything before the first record, for a Copier
 	release func()                       // called before buf's contents move
 	onBlock func(typ uint32, raw []byte) // called for each block that is no packet
@@ -67,7 +76,7 @@ type Option func(*options)
 
 type options struct {
 	decompressors []decompressor
-	ahead         func(file, stream io.Reader) *ahead
+	ahead         func(file io.Reader) startAhead
 }
 
 type decompressor struct {
@@ -91,11 +100,13 @@ func WithDecompressor(magic string, open func(io.Reader) (io.Reader, error)) Opt
 // called, as without the option.
 func WithReadAhead() Option {
 	return func(o *options) {
-		o.ahead = func(file, stream io.Reader) *ahead {
+		o.ahead = func(file io.Reader) startAhead {
 			if _, _, ok := randomAccess(file); !ok || runtime.GOMAXPROCS(0) == 1 {
 				return nil
 			}
-			return newAhead(stream, aheadRoom, aheadChunk)
+			return func(stream io.Reader, s *scanner, first edge) *ahead {
+				return newAhead(stream, aheadRoom, aheadChunk, s, first)
+			}
 		}
 	}
 }
@@ -126,13 +137,35 @@ func NewReader(src io.Reader, opts ...Option) (*Reader, error) {
 	if err := r.open(); err != nil {
 		return nil, err
 	}
-	if o.ahead != nil && r.srcErr == nil {
-		if r.ahead = o.ahead(src, r.src); r.ahead != nil {
-			runtime.AddCleanup(r, (*ahead).close, r.ahead)
-		}
+	if o.ahead != nil {
+		r.startAhead = o.ahead(src)
 	}
 	return r, nil
 }
+
+// startAhead makes what reads a stream ahead.
+type startAhead func(stream io.Reader, s *scanner, first edge) *ahead
+
+// Filter makes Next give only packets that f matches, of a pcap file: packets of a
+// pcapng stream may be of several link types, for which there is no one filter,
+// and Filter returns false. It has to come before the first call of Next. The
+// filter sees no metadata; Verdict is what it returned.
+//
+// With WithReadAhead, packets are filtered in the goroutines that read them.
+func (r *Reader) Filter(f *jit.Filter) bool {
+	if r.format != Pcap || r.count > 0 {
+		return false
+	}
+	r.filter = f
+	return true
+}
+
+// Verdict is what Filter's filter returned for the last packet.
+func (r *Reader) Verdict() uint32 { return r.verdict }
+
+// PassedBytes returns how many bytes the packets had that Packets counts, as far
+// as they were captured.
+func (r *Reader) PassedBytes() int64 { return r.bytes }
 
 // Close ends reading ahead; it neither closes the source nor waits for a call of
 // its Read. Without WithReadAhead it is not needed, and nowhere after the end of
@@ -221,7 +254,8 @@ func (r *Reader) Interfaces() []Interface { return r.ifs }
 // may be of another: their Meta tells.
 func (r *Reader) LinkType() LinkType { return r.ifs[0].LinkType }
 
-// Packets returns how many packets Next has delivered.
+// Packets returns how many packets Next has come by: those it has given, and those
+// before them that Filter's filter does not match.
 func (r *Reader) Packets() int64 { return r.count }
 
 // Offset returns how many bytes of the (decompressed) stream are consumed.
@@ -236,6 +270,26 @@ func (r *Reader) Next() (*Packet, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
+	for {
+		hit := r.lane.next(r)
+		p, err := r.nextRecord()
+		if err != nil {
+			return nil, err
+		}
+		if hit {
+			return p, nil
+		}
+		r.bytes += int64(len(p.Data))
+		if r.filter == nil {
+			return p, nil
+		}
+		if r.verdict = r.filter.Run(p.Data, int(p.WireLen)); r.verdict != 0 {
+			return p, nil
+		}
+	}
+}
+
+func (r *Reader) nextRecord() (*Packet, error) {
 	if r.format == Pcap {
 		return r.nextPcap()
 	}
@@ -247,6 +301,13 @@ func (r *Reader) Next() (*Packet, error) {
 func (r *Reader) fill(need int) error {
 	if r.end-r.pos >= need {
 		return nil
+	}
+	if r.startAhead != nil && r.srcErr == nil {
+		r.ahead = r.startAhead(r.src, r.scanner(), r.edge())
+		r.startAhead = nil
+		if r.ahead != nil {
+			runtime.AddCleanup(r, (*ahead).close, r.ahead)
+		}
 	}
 	if r.ahead != nil {
 		return r.fillAhead(need)
@@ -296,9 +357,13 @@ func (r *Reader) fillAhead(need int) error {
 		r.srcErr = c.err
 		rest := r.buf[r.pos:r.end]
 		buf, at := c.filled(), c.room-len(rest)
+		r.lane = lane{}
 		if at >= 0 {
 			copy(buf[at:], rest)
 			r.ahead.giveBack(1)
+			if r.ahead.scan != nil {
+				r.lane = lane{found: &c.found, shift: c.room}
+			}
 		} else {
 			buf, at = append(rest, buf[c.room:]...), 0
 			r.ahead.giveBack(0)
@@ -307,6 +372,25 @@ func (r *Reader) fillAhead(need int) error {
 		r.buf, r.pos, r.end = buf, at, len(buf)
 	}
 	return nil
+}
+
+// scanner is what looks for packets ahead; nil if there is nothing to look for.
+func (r *Reader) scanner() *scanner {
+	if r.filter == nil {
+		return nil
+	}
+	return &scanner{rec: r.rec, filter: r.filter}
+}
+
+// edge is where the next record starts, from what is not yet read on.
+func (r *Reader) edge() edge {
+	rest := r.buf[r.pos:r.end]
+	e := edge{at: int64(-len(rest))}
+	if e.n = copy(e.head[:], rest); r.format == Pcap && e.n >= r.rec.header {
+		n, _, ok := r.rec.lengths(rest)
+		e.at, e.n, e.lost = e.at+int64(r.rec.header)+int64(n), 0, !ok
+	}
+	return e
 }
 
 // short makes the error for what, of size bytes at offset off, of which the

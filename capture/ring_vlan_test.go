@@ -147,7 +147,7 @@ func TestRingVLAN(t *testing.T) {
 	check("any, inserted", inserted, func(i int) []byte { return sll2(i, 12, sent[i][14:]) }, sll2Header-14)
 	got := drain(t, cooked)
 	got = got[:min(len(got), len(sent))] // not what was sent a second time
-	for i := range got { // as above, without the outer tag
+	for i := range got {                 // as above, without the outer tag
 		if len(vlanFrames[i].tags) > 0 {
 			got[i].WireLen += 4
 		}

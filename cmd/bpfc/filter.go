@@ -25,10 +25,15 @@ func (t *tool) filter() error {
 	}
 	defer p.close()
 	var matched int64
+	filtered := false // the Reader gives only packets that match
 	err = overPackets(t, p, func(link capture.LinkType) (*jit.Filter, error) {
-		return t.compile(s, p.name, link)
+		f, err := t.compile(s, p.name, link)
+		if err == nil && p.Filter(f) {
+			filtered = true
+		}
+		return f, err
 	}, func(f *jit.Filter, pkt *capture.Packet) (bool, error) {
-		if f.Run(pkt.Data, int(pkt.WireLen)) == 0 {
+		if !filtered && f.Run(pkt.Data, int(pkt.WireLen)) == 0 {
 			return false, nil
 		}
 		matched++

@@ -22,13 +22,15 @@ type reading struct {
 	file   *os.File // nil: standard input
 	size   int64    // of a regular file; else 0
 	judges map[capture.LinkType]*judge
+
+	filtered bool // the Reader gives only packets that match
+
 	sink   *sink
 	timing *timing // nil: nothing is measured
 
 	interrupted atomic.Bool
 	rates       *rates
 	every       time.Duration // between lines of rates; 0: none
-	bytes       int64         // captured, of packets
 }
 
 // readFile filters a capture file.
@@ -48,9 +50,11 @@ func (t *tool) readFile(ctx context.Context) error {
 	// What is wrong with the filter is said before a file is made. In pcapng,
 	// an interface that is described need not have any packets.
 	if r.Format() == capture.Pcap {
-		if _, err := r.judge(r.LinkType()); err != nil {
+		j, err := r.judge(r.LinkType())
+		if err != nil {
 			return err
 		}
+		r.filtered = j.reference == nil && r.Filter(j.filter)
 	}
 	inputs := []string{t.program, t.exprFile}
 	if r.file != nil {
@@ -169,8 +173,10 @@ func (r *reading) filter() error {
 		if n%look == 0 && r.every > 0 {
 			r.look()
 		}
-		r.bytes += int64(len(p.Data))
-		v, err := j.verdict(p.Data, p.WireLen, nil)
+		v := r.Verdict()
+		if !r.filtered {
+			v, err = j.verdict(p.Data, p.WireLen, nil)
+		}
 		if r.timing != nil {
 			r.timing.addCopy(j, p.Data, p.WireLen)
 		}
@@ -212,7 +218,7 @@ func (r *reading) different(err error, p *capture.Packet) error {
 }
 
 func (r *reading) counts() counts {
-	return counts{packets: r.Packets(), matched: r.sink.matched, bytes: r.bytes}
+	return counts{packets: r.Packets(), matched: r.sink.matched, bytes: r.PassedBytes()}
 }
 
 // look prints rates if it is time for them.
