@@ -6,8 +6,9 @@
 // A [Reader] reads pcap and pcapng (every byte order, time resolution and
 // packet block of the formats, gzip included) from any io.Reader, so files,
 // pipes and standard input are all the same. It reads into one buffer and hands
-// out slices of that buffer: no packet is copied and none is allocated. Files are
-// read faster with [WithReadAhead], in goroutines.
+// out slices of that buffer: no packet is copied and none is allocated. With
+// [WithReadAhead], files are read in goroutines, and filtered there as well
+// ([Reader.Filter]).
 //
 //	r, err := capture.NewReader(f)
 //	...
