@@ -354,7 +354,9 @@ func (r *Reader) fillAhead(need int) error {
 			return r.srcErr
 		}
 		c := r.ahead.take()
-		r.srcErr = c.err
+		if r.srcErr = c.err; c.err != nil {
+			r.ahead.close() // others may have found more, in a file that grows
+		}
 		rest := r.buf[r.pos:r.end]
 		buf, at := c.filled(), c.room-len(rest)
 		r.lane = lane{}
