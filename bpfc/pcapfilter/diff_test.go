@@ -17,7 +17,9 @@ var linkFamilies = []LinkType{Ethernet, Null, Loop, Raw, IPv4, IPv6, LinuxSLL, L
 // optimised one. PCAPFILTER_EXPRS sets how many expressions per link type,
 // PCAPFILTER_SEED the seed, PCAPFILTER_LINK restricts it to one link type,
 // PCAPFILTER_MINUTES repeats it with new seeds, PCAPFILTER_CORPUS adds the
-// capture files of folders to the packets. PCAPFILTER_TCPDUMP is the tcpdump to
+// capture files of folders to the packets. Each expression is tried on
+// PCAPFILTER_SAMPLE packets (500), whole, cut and changed ones; if that is 0, on all
+// packets, and on all of them cut at every length up to 80. PCAPFILTER_TCPDUMP is the tcpdump to
 // ask, of whatever libpcap the list of known differences has.
 func TestAgainstTcpdump(t *testing.T) {
 	j := newJudge(t)
@@ -39,6 +41,8 @@ func TestAgainstTcpdump(t *testing.T) {
 	logExcused(t, j, excused)
 }
 
+func sampleSize() int { return environment("PCAPFILTER_SAMPLE", 500) }
+
 // logExcused says how many expressions each known difference accounts for.
 func logExcused(t *testing.T, j *judge, excused map[string]int) {
 	for _, d := range knownDifferences {
@@ -52,6 +56,7 @@ func logExcused(t *testing.T, j *judge, excused map[string]int) {
 func againstTcpdump(t *testing.T, j *judge, lt LinkType, seed uint64, n int, excused map[string]int) {
 	r := rand.New(rand.NewPCG(seed, uint64(lt.Number())))
 	packets := corpus(t, lt, r)
+	samples := sampleSize()
 	g := &generator{r: r}
 	var (
 		wg       sync.WaitGroup
@@ -67,9 +72,12 @@ func againstTcpdump(t *testing.T, j *judge, lt LinkType, seed uint64, n int, exc
 			for job := range work {
 				expr, seed := job[0].(string), job[1].(uint64)
 				r := rand.New(rand.NewPCG(seed, 7))
-				sample := make([]packet, min(len(packets), 500))
-				for i := range sample {
-					sample[i] = packets[r.IntN(len(packets))]
+				sample := packets
+				if samples > 0 {
+					sample = make([]packet, min(len(packets), samples))
+					for i := range sample {
+						sample[i] = packets[r.IntN(len(packets))]
+					}
 				}
 				ok, known, err := j.check(lt, expr, sample, packets)
 				mu.Lock()

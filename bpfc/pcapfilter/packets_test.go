@@ -32,8 +32,14 @@ func corpus(t testing.TB, lt LinkType, r *rand.Rand) []packet {
 		}
 	}
 	all := append([]packet{{nil, 0}, {nil, 100}}, whole...)
-	for range 40 {
-		p := whole[r.IntN(len(whole))]
+	cut := whole
+	if sampleSize() > 0 {
+		cut = nil
+		for range 40 {
+			cut = append(cut, whole[r.IntN(len(whole))])
+		}
+	}
+	for _, p := range cut {
 		for n := range min(81, len(p.data)) {
 			all = append(all, packet{p.data[:n], p.wire})
 		}
