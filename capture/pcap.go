@@ -112,6 +112,15 @@ func (rec *pcapRecord) lengths(b []byte) (capLen, wireLen uint32, ok bool) {
 	return capLen, wireLen, capLen <= rec.maxCap
 }
 
+// timeStamp is that of the record whose header b starts with, in nanoseconds.
+func (rec *pcapRecord) timeStamp(b []byte) int64 {
+	sec, frac := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
+	if rec.big {
+		sec, frac = bits.ReverseBytes32(sec), bits.ReverseBytes32(frac)
+	}
+	return int64(sec)*1e9 + int64(frac)*rec.fraction
+}
+
 func (r *Reader) nextPcap() (*Packet, error) {
 	hdr := r.rec.header
 	if r.end-r.pos < hdr {
@@ -124,29 +133,30 @@ func (r *Reader) nextPcap() (*Packet, error) {
 		}
 	}
 	b := r.buf[r.pos:r.end]
-	sec, frac := r.u32(b), r.u32(b[4:])
 	capLen, wireLen, ok := r.rec.lengths(b)
 	if !ok {
 		return nil, r.fail(r.Offset(), corrupt("captured length %d is larger than %d, the largest of link type %v",
 			capLen, r.rec.maxCap, r.pkt.LinkType))
 	}
-	size := hdr + int(capLen)
-	if len(b) < size {
+	ts := r.rec.timeStamp(b)
+	if size := hdr + int(capLen); len(b) < size {
 		if err := r.fill(size); err != nil {
 			return nil, r.short(r.Offset(), err, "packet", size)
 		}
-		b = r.buf[r.pos:r.end]
 	}
+	return r.pcapPacket(ts, capLen, wireLen), nil
+}
+
+// pcapPacket is the packet of the whole record at buf[pos].
+func (r *Reader) pcapPacket(ts int64, capLen, wireLen uint32) *Packet {
+	hdr := r.rec.header
+	b := r.buf[r.pos : r.pos+hdr+int(capLen)]
+	// Such files exist, and libpcap shows no more than the header promised.
+	shown := hdr + int(min(capLen, r.rec.snapLen))
 	p := &r.pkt
-	p.TS = int64(sec)*1e9 + int64(frac)*r.rec.fraction
-	p.WireLen = wireLen
-	p.Raw = b[:size]
-	p.Data = b[hdr:size:size]
-	if capLen > r.rec.snapLen {
-		// Such files exist, and libpcap shows no more than the header promised.
-		p.Data = p.Data[:r.rec.snapLen:r.rec.snapLen]
-	}
-	r.pos += size
+	p.TS, p.WireLen = ts, wireLen
+	p.Raw, p.Data = b, b[hdr:shown:shown]
+	r.pos += len(b)
 	r.count++
-	return p, nil
+	return p
 }

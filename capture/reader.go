@@ -271,13 +271,12 @@ func (r *Reader) Next() (*Packet, error) {
 		return nil, r.err
 	}
 	for {
-		hit := r.lane.next(r)
+		if h := r.lane.next(r); h != nil {
+			return r.pcapPacket(h.ts, h.capLen, h.wireLen), nil
+		}
 		p, err := r.nextRecord()
 		if err != nil {
 			return nil, err
-		}
-		if hit {
-			return p, nil
 		}
 		r.bytes += int64(len(p.Data))
 		if r.filter == nil {

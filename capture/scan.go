@@ -26,11 +26,13 @@ type found struct {
 	bytes      int64 // of all packets
 }
 
-// hit is a record that matches: the index-th in its chunk.
+// hit is a record that matches: the index-th in its chunk. It has all of a packet
+// but the data, so that they need not come to the core of who takes it.
 type hit struct {
-	at      int
-	index   int
-	verdict uint32
+	ts              int64
+	at, index       int32
+	capLen, wireLen uint32
+	verdict         uint32
 }
 
 // walk finds the records of a chunk that starts at an offset, from an edge on, and
@@ -78,11 +80,11 @@ func (s *scanner) run(c *chunk) {
 	f, data := &c.found, c.mem[c.room:c.room+c.n]
 	for i, at := range f.starts {
 		n, wireLen, _ := s.rec.lengths(data[at:])
-		n = min(n, s.rec.snapLen)
-		f.bytes += int64(n)
+		shown := min(n, s.rec.snapLen)
+		f.bytes += int64(shown)
 		body := data[at+s.rec.header:]
-		if v := s.filter.Run(body[:n:n], int(wireLen)); v != 0 {
-			f.hits = append(f.hits, hit{at, i, v})
+		if v := s.filter.Run(body[:shown:shown], int(wireLen)); v != 0 {
+			f.hits = append(f.hits, hit{s.rec.timeStamp(data[at:]), int32(at), int32(i), n, wireLen, v})
 		}
 	}
 }
@@ -97,26 +99,26 @@ type lane struct {
 	given int // hits
 }
 
-// next takes the Reader to the next hit; false if there is none, and then to where
+// next takes the Reader to the next hit; if there is none, nil, and then to where
 // records have to be looked at one by one.
-func (l *lane) next(r *Reader) bool {
+func (l *lane) next(r *Reader) *hit {
 	if l.found == nil || l.first < 0 {
-		return false
+		return nil
 	}
 	if !l.begun {
 		if r.pos != l.shift+l.first {
-			return false
+			return nil
 		}
 		l.begun, l.base = true, r.count
 	}
 	if l.given < len(l.hits) {
-		h := l.hits[l.given]
+		h := &l.hits[l.given]
 		l.given++
-		r.pos, r.count, r.verdict = l.shift+h.at, l.base+int64(h.index), h.verdict
-		return true
+		r.pos, r.count, r.verdict = l.shift+int(h.at), l.base+int64(h.index), h.verdict
+		return h
 	}
 	r.pos, r.count = l.shift+l.end, l.base+int64(len(l.starts))
 	r.bytes += l.bytes
 	l.found = nil
-	return false
+	return nil
 }
