@@ -54,46 +54,104 @@ func TestAheadSources(t *testing.T) {
 		z.Write(data)
 		z.Close()
 		for _, size := range aheadSizes {
-			for name, src := range map[string]io.Reader{
-				"file":         tempFile(t, data, 0),
-				"gzipped file": tempFile(t, zipped.Bytes(), 0),
-				"file behind":  tempFile(t, append(make([]byte, 77), data...), 77),
-				"stream":       bytes.NewReader(data),
-				"halves":       iotest.HalfReader(bytes.NewReader(data)),
-				"with EOF":     iotest.DataErrReader(bytes.NewReader(data)),
+			for name, open := range map[string]func() io.Reader{
+				"file":         func() io.Reader { return tempFile(t, data, 0) },
+				"gzipped file": func() io.Reader { return tempFile(t, zipped.Bytes(), 0) },
+				"file behind":  func() io.Reader { return tempFile(t, append(make([]byte, 77), data...), 77) },
+				"stream":       func() io.Reader { return bytes.NewReader(data) },
+				"halves":       func() io.Reader { return iotest.HalfReader(bytes.NewReader(data)) },
+				"with EOF":     func() io.Reader { return iotest.DataErrReader(bytes.NewReader(data)) },
 			} {
-				r, err := NewReader(shy(src), readAheadBy(size[0], size[1]))
-				if err != nil {
-					t.Fatal(name, err)
+				out := destinations(t, func(w io.Writer) {
+					r, err := NewReader(shy(open()), readAheadBy(size[0], size[1]))
+					if err != nil {
+						t.Fatal(name, err)
+					}
+					c, err := NewCopier(w, r)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i := 0; ; i++ {
+						p, err := r.Next()
+						if err == io.EOF && i == len(pkts) {
+							break
+						} else if err != nil {
+							t.Fatal(name, size, err)
+						}
+						if !bytes.Equal(p.Data, pkts[i].Data) || p.TS != pkts[i].TS {
+							t.Fatalf("%s, %v: packet %d differs", name, size, i)
+						}
+						if err := c.Write(p); err != nil {
+							t.Fatal(err)
+						}
+						if i == 1000 {
+							if err := c.Flush(); err != nil { // in between, too
+								t.Fatal(err)
+							}
+						}
+					}
+					if err := c.Flush(); err != nil {
+						t.Fatal(err)
+					}
+					if c.Bytes() != int64(len(data)) {
+						t.Errorf("%s: %d bytes written, want %d", name, c.Bytes(), len(data))
+					}
+					if r.Offset() != int64(len(data)) || r.Compressed() != (name == "gzipped file") {
+						t.Errorf("%s: %d bytes read of %d, compressed: %v", name, r.Offset(), len(data), r.Compressed())
+					}
+				})
+				if !bytes.Equal(out, data) {
+					t.Errorf("%s, %v: the copy differs", name, size)
 				}
-				var out bytes.Buffer
-				c, err := NewCopier(&out, r)
+			}
+		}
+	}
+}
+
+// TestAheadCopies copies what a filter matches from file to file, in chunks of all
+// kinds: what is written of a chunk has to be written before it is read into again.
+func TestAheadCopies(t *testing.T) {
+	f := someFilter(t)
+	data, pkts := random(15, Pcap, 20_000)
+	want := data[:pcapHeader:pcapHeader]
+	for _, p := range pkts {
+		if f.Run(p.Data, int(p.WireLen)) != 0 {
+			want = append(want, p.Raw...)
+		}
+	}
+	for _, size := range aheadSizes {
+		for _, filtered := range []bool{true, false} {
+			out := destinations(t, func(w io.Writer) {
+				r, err := NewReader(shy(tempFile(t, data, 0)), readAheadBy(size[0], size[1]))
 				if err != nil {
 					t.Fatal(err)
 				}
-				for i := 0; ; i++ {
+				c, err := NewCopier(w, r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if filtered {
+					r.Filter(f)
+				}
+				for {
 					p, err := r.Next()
-					if err == io.EOF && i == len(pkts) {
+					if err == io.EOF {
 						break
 					} else if err != nil {
-						t.Fatal(name, size, err)
-					}
-					if !bytes.Equal(p.Data, pkts[i].Data) || p.TS != pkts[i].TS {
-						t.Fatalf("%s, %v: packet %d differs", name, size, i)
-					}
-					if err := c.Write(p); err != nil {
 						t.Fatal(err)
+					}
+					if filtered || f.Run(p.Data, int(p.WireLen)) != 0 {
+						if err := c.Write(p); err != nil {
+							t.Fatal(err)
+						}
 					}
 				}
 				if err := c.Flush(); err != nil {
 					t.Fatal(err)
 				}
-				if !bytes.Equal(out.Bytes(), data) {
-					t.Errorf("%s, %v: the copy differs", name, size)
-				}
-				if r.Offset() != int64(len(data)) || r.Compressed() != (name == "gzipped file") {
-					t.Errorf("%s: %d bytes read of %d, compressed: %v", name, r.Offset(), len(data), r.Compressed())
-				}
+			})
+			if !bytes.Equal(out, want) {
+				t.Errorf("%v: a copy of %d bytes, want %d, or others", size, len(out), len(want))
 			}
 		}
 	}

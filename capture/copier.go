@@ -8,7 +8,9 @@ import (
 // Copier writes packets of one Reader into a file of the same format and byte
 // order: the file header, interface descriptions, name resolutions, secrets and
 // statistics as they are, and those packets that it is given. Records are written
-// from the Reader's buffer, a run of neighbouring packets as one piece.
+// from the Reader's buffer, a run of neighbouring packets as one piece. If the
+// Reader reads a file ahead, and what is written is an *os.File, the goroutines
+// that read write as well, in order: the file is theirs until Flush has returned.
 //
 // Blocks of a pcapng file that no packet belongs to, and that nobody but their
 // writer knows, are left out.
@@ -26,7 +28,7 @@ func NewCopier(w io.Writer, r *Reader) (*Copier, error) {
 	}
 	c := &Copier{g: newGatherer(w)}
 	c.g.copy(r.head)
-	r.release = c.g.flush
+	r.copied = &c.g
 	r.onBlock = func(typ uint32, raw []byte) {
 		if copyable(typ) {
 			c.g.copy(appendBlock(nil, typ, raw))
@@ -56,4 +58,4 @@ func (c *Copier) Flush() error {
 func (c *Copier) Packets() int64 { return c.count }
 
 // Bytes returns how many bytes have been written so far.
-func (c *Copier) Bytes() int64 { return c.g.written }
+func (c *Copier) Bytes() int64 { return c.g.out.written.Load() }

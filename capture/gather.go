@@ -1,35 +1,44 @@
 package capture
 
-import "io"
+import (
+	"io"
+	"os"
+)
 
 const (
-	// maxPieces is how many pieces of memory go into one system call: IOV_MAX
-	// of Linux, which is UIO_MAXIOV (uio.h).
-	maxPieces = 1024
+	// maxPieces is how many pieces of memory are gathered at most. One system call
+	// takes fewer (IOV_MAX).
+	maxPieces = 8192
 
 	// scratchSize is room for what has no memory of its own: record headers.
 	scratchSize = 256 << 10
 )
 
-// gatherer collects pieces of memory and writes them in order, in one system
-// call where the system can. Pieces that lie side by side become one, so a run
+// gatherer collects pieces of memory and writes them in order, in few system
+// calls where the system can. Pieces that lie side by side become one, so a run
 // of neighbouring packets costs as much as one packet.
 //
 // The first error stays; what is put after it is dropped.
 type gatherer struct {
-	w       io.Writer
-	vec     vectorWriter
+	batch
+	out  *outlet
+	file bool // it is a file that is written, not something with a Write of its own
+	err  error
+}
+
+// batch is what is written together.
+type batch struct {
 	pieces  [][]byte
-	scratch []byte // backing of copied pieces; reused after a flush
-	written int64
-	err     error
+	scratch []byte // backing of copied pieces
 }
 
 func newGatherer(w io.Writer) gatherer {
-	return gatherer{w: w, vec: newVectorWriter(w), scratch: make([]byte, 0, scratchSize)}
+	_, file := w.(*os.File)
+	return gatherer{out: &outlet{vec: newVectorWriter(w)}, file: file}
 }
 
-// ref puts p, which has to stay as it is until the next flush.
+// ref puts p, which has to stay as it is until the next flush, or until what
+// handOver returned is written.
 func (g *gatherer) ref(p []byte) {
 	if len(p) == 0 || g.err != nil {
 		return
@@ -55,7 +64,9 @@ func (g *gatherer) ref(p []byte) {
 func (g *gatherer) reserve(n int) []byte {
 	if cap(g.scratch)-len(g.scratch) < n || len(g.pieces) == maxPieces {
 		g.flush()
-		g.scratch = g.scratch[:0] // after an error, nothing is written from it any more
+		if g.scratch = g.scratch[:0]; cap(g.scratch) == 0 {
+			g.scratch = make([]byte, 0, scratchSize)
+		}
 	}
 	at := len(g.scratch)
 	g.scratch = g.scratch[:at+n]
@@ -73,14 +84,19 @@ func (g *gatherer) copy(p []byte) {
 
 // flush writes what was put. Afterwards the memory is the caller's again.
 func (g *gatherer) flush() {
-	if g.err == nil && len(g.pieces) > 0 {
-		var n int64
-		n, g.err = g.vec.write(g.pieces)
-		g.written += n
+	g.out.write(g.handOver())
+	g.err = g.out.failure()
+}
+
+// handOver leaves what was put to whoever calls the outlet's write with the number
+// that it returns.
+func (g *gatherer) handOver() int64 {
+	var n int64
+	n, g.batch = g.out.put(g.batch)
+	if g.err == nil {
+		g.err = g.out.failure()
 	}
-	clear(g.pieces)
-	g.pieces = g.pieces[:0]
-	g.scratch = g.scratch[:0]
+	return n
 }
 
 // stage writes pieces to a plain io.Writer. Small ones go through a buffer:

@@ -10,6 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// maxVector is how many pieces go into one system call: IOV_MAX of Linux, which is
+// UIO_MAXIOV (uio.h).
+const maxVector = 1024
+
 // vectorWriter writes pieces with writev(2) to an *os.File, else as stage does.
 type vectorWriter struct {
 	conn syscall.RawConn // nil: no file
@@ -21,7 +25,7 @@ func newVectorWriter(w io.Writer) vectorWriter {
 	v := vectorWriter{stage: stage{w: w}}
 	if f, ok := w.(*os.File); ok {
 		if conn, err := f.SyscallConn(); err == nil {
-			v.conn, v.iov = conn, make([]unix.Iovec, 0, maxPieces)
+			v.conn = conn
 		}
 	}
 	return v
@@ -43,7 +47,7 @@ func (v *vectorWriter) write(pieces [][]byte) (written int64, err error) {
 		var n uintptr
 		var errno syscall.Errno
 		err := v.conn.Write(func(fd uintptr) bool {
-			n, _, errno = unix.Syscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&iov[0])), uintptr(len(iov)))
+			n, _, errno = unix.Syscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&iov[0])), uintptr(min(len(iov), maxVector)))
 			return errno != unix.EAGAIN // false: wait until it can be written to
 		})
 		runtime.KeepAlive(pieces)

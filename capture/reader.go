@@ -37,7 +37,7 @@ const (
 //
 // Its memory is one buffer of 512 KiB, which grows only for a larger record: as
 // data arrives, up to 16 MiB (128 MiB for D-Bus captures). WithReadAhead adds at
-// most four such buffers.
+// most five such buffers.
 type Reader struct {
 	src    io.Reader
 	srcErr error  // what ended src, once it did
@@ -67,7 +67,7 @@ type Reader struct {
 	bytes   int64 // of packets, captured
 
 	head    []byte                       // everything before the first record, for a Copier
-	release func()                       // called before buf's contents move
+	copied  *gatherer                    // keeps parts of buf, until they are written
 	onBlock func(typ uint32, raw []byte) // called for each block that is no packet
 }
 
@@ -312,8 +312,8 @@ func (r *Reader) fill(need int) error {
 		return r.fillAhead(need)
 	}
 	if r.pos > 0 {
-		if r.release != nil {
-			r.release()
+		if r.copied != nil {
+			r.copied.flush()
 		}
 		r.end = copy(r.buf, r.buf[r.pos:r.end])
 		r.base += int64(r.pos)
@@ -345,8 +345,8 @@ func (r *Reader) fill(need int) error {
 // put before the next; if it is more than there is room for, both go into memory
 // of their own.
 func (r *Reader) fillAhead(need int) error {
-	if r.release != nil {
-		r.release()
+	if r.copied != nil {
+		r.ahead.leave(r.copied)
 	}
 	for r.end-r.pos < need {
 		if r.srcErr != nil {

@@ -202,7 +202,7 @@ func (w *Writer) Flush() error {
 func (w *Writer) Packets() int64 { return w.count }
 
 // Bytes returns how many bytes have been written so far.
-func (w *Writer) Bytes() int64 { return w.g.written }
+func (w *Writer) Bytes() int64 { return w.g.out.written.Load() }
 
 // interfaceBlock puts an interface description.
 func (w *Writer) interfaceBlock(ifc Interface) error {

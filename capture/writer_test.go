@@ -376,12 +376,11 @@ func TestWriterRefuses(t *testing.T) {
 	}
 }
 
-// TestWriteErrors checks that a full disk and a closed pipe are told, once and
-// for all.
+// TestWriteErrors checks that the first error in writing stays, whoever met it: the
+// goroutine that writes, or one that reads ahead.
 func TestWriteErrors(t *testing.T) {
 	data, _ := random(10, Pcap, 3000)
-	try := func(w io.Writer) error {
-		r, err := NewReader(bytes.NewReader(data))
+	try := func(w io.Writer, r *Reader, err error) error {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -413,22 +412,38 @@ func TestWriteErrors(t *testing.T) {
 		}
 		return first
 	}
-	if full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0); err == nil {
-		if err := try(full); !errors.Is(err, syscall.ENOSPC) {
-			t.Errorf("full disk: %v", err)
-		}
-		full.Close()
-	}
-	pr, pw, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pr.Close()
-	if err := try(pw); !errors.Is(err, syscall.EPIPE) {
-		t.Errorf("closed pipe: %v", err)
-	}
-	if err := try(&limited{n: 100000}); !errors.Is(err, io.ErrShortWrite) {
-		t.Errorf("short write: %v", err)
+	for name, open := range map[string]func() (*Reader, error){
+		"one goroutine": func() (*Reader, error) { return NewReader(bytes.NewReader(data)) },
+		"ahead":         func() (*Reader, error) { return NewReader(shy(tempFile(t, data, 0)), readAheadBy(2000, 4096)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0); err == nil {
+				r, openErr := open()
+				if err := try(full, r, openErr); !errors.Is(err, syscall.ENOSPC) {
+					t.Errorf("full disk: %v", err)
+				}
+				full.Close()
+			}
+			for _, read := range []int64{0, 100_000} {
+				pr, pw, err := os.Pipe()
+				if err != nil {
+					t.Fatal(err)
+				}
+				go func() {
+					io.CopyN(io.Discard, pr, read)
+					pr.Close()
+				}()
+				r, err := open()
+				if err := try(pw, r, err); !errors.Is(err, syscall.EPIPE) {
+					t.Errorf("pipe closed after %d bytes: %v", read, err)
+				}
+				pw.Close()
+			}
+			r, err := open()
+			if err := try(&limited{n: 100000}, r, err); !errors.Is(err, io.ErrShortWrite) {
+				t.Errorf("short write: %v", err)
+			}
+		})
 	}
 }
 
@@ -444,34 +459,39 @@ func (l *limited) Write(b []byte) (int, error) {
 // TestCopierNoAllocation checks that copying allocates nothing per packet.
 func TestCopierNoAllocation(t *testing.T) {
 	data, _ := random(11, Pcap, 20000)
-	f, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := NewReader(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := NewCopier(f, r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < 5000; i++ { // the pieces grow to their full number
-		if p, _ := r.Next(); i%2 == 0 {
-			c.Write(p)
-		}
-	}
-	i := 0
-	if n := testing.AllocsPerRun(10000, func() {
-		p, err := r.Next()
+	for name, open := range map[string]func() (*Reader, error){
+		"one goroutine": func() (*Reader, error) { return NewReader(bytes.NewReader(data)) },
+		"ahead":         func() (*Reader, error) { return NewReader(tempFile(t, data, 0), readAheadBy(2000, 50_000)) },
+	} {
+		f, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i++; i%3 != 0 {
-			c.Write(p)
+		defer f.Close()
+		r, err := open()
+		if err != nil {
+			t.Fatal(err)
 		}
-	}); n != 0 {
-		t.Errorf("%v allocations per packet", n)
+		c, err := NewCopier(f, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; i < 5000; i++ { // the pieces grow to their full number
+			if p, _ := r.Next(); i%2 == 0 {
+				c.Write(p)
+			}
+		}
+		i := 0
+		if n := testing.AllocsPerRun(10000, func() {
+			p, err := r.Next()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i++; i%3 != 0 {
+				c.Write(p)
+			}
+		}); n != 0 {
+			t.Errorf("%s: %v allocations per packet", name, n)
+		}
 	}
 }
