@@ -54,7 +54,7 @@ echo "load before: $(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null || echo unknown)"
 tools="tcpdump pcapgo bpfc mini-tcpdump"
 failed=0
 for filter; do
-    tcpdump -y EN10MB -ddd "$filter" >"$tmp/program" 2>/dev/null
+    tcpdump -y EN10MB -ddd "$filter" >"$tmp/program" 2>"$tmp/stderr" || { cat "$tmp/stderr" >&2; exit 2; }
     for tool in $tools; do : >"$tmp/$tool.times"; done
     for ((round = 0; round < rounds; round++)); do
         for tool in $tools; do once "$tool" >>"$tmp/$tool.times"; done

@@ -131,7 +131,9 @@ func TestAheadCopies(t *testing.T) {
 					t.Fatal(err)
 				}
 				if filtered {
-					r.Filter(f)
+					if err := r.Filter(someFilters(t).get); err != nil {
+						t.Fatal(err)
+					}
 				}
 				for {
 					p, err := r.Next()

@@ -1,10 +1,8 @@
 package capture
 
 import (
-	"encoding/binary"
 	"io"
 	"math"
-	"math/bits"
 	"slices"
 )
 
@@ -42,12 +40,12 @@ const (
 
 // pcapRecord is what a pcap file header says of the records that follow.
 type pcapRecord struct {
-	big      bool // byte order
+	order
 	header   int
 	fraction int64
-	order    lengthOrder
-	snapLen  uint32
-	maxCap   uint32
+	lengthOrder
+	snapLen uint32
+	maxCap  uint32
 }
 
 // Bits of the link type field: the low 16 are the link type. The FCS length is
@@ -65,12 +63,12 @@ func (r *Reader) openPcap(m pcapMagic) error {
 	major, minor := r.u16(h[4:]), r.u16(h[6:])
 	snapLen, link := r.u32(h[16:]), r.u32(h[20:])
 
-	rec := pcapRecord{big: r.big, header: m.header, fraction: m.fraction}
+	rec := pcapRecord{order: r.order, header: m.header, fraction: m.fraction}
 	switch {
 	case major == 2 && minor < 3, major == 543 && minor == 0:
-		rec.order = wireFirst
+		rec.lengthOrder = wireFirst
 	case major == 2 && minor == 3:
-		rec.order = smallerFirst
+		rec.lengthOrder = smallerFirst
 	case major == 2 && minor == 4:
 	default:
 		return r.fail(0, corrupt("pcap version %d.%d: only 2.0 to 2.4 are known", major, minor))
@@ -100,25 +98,16 @@ func (r *Reader) openPcap(m pcapMagic) error {
 // lengths are those of the record whose header b starts with; false if there is no
 // such record.
 func (rec *pcapRecord) lengths(b []byte) (capLen, wireLen uint32, ok bool) {
-	capLen, wireLen = binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
-	if rec.big {
-		capLen, wireLen = bits.ReverseBytes32(capLen), bits.ReverseBytes32(wireLen)
-	}
-	if rec.order != captureFirst {
-		if rec.order == wireFirst || capLen > wireLen {
-			capLen, wireLen = wireLen, capLen
-		}
+	capLen, wireLen = rec.u32(b[8:]), rec.u32(b[12:])
+	if rec.lengthOrder == wireFirst || rec.lengthOrder == smallerFirst && capLen > wireLen {
+		capLen, wireLen = wireLen, capLen
 	}
 	return capLen, wireLen, capLen <= rec.maxCap
 }
 
 // timeStamp is that of the record whose header b starts with, in nanoseconds.
 func (rec *pcapRecord) timeStamp(b []byte) int64 {
-	sec, frac := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
-	if rec.big {
-		sec, frac = bits.ReverseBytes32(sec), bits.ReverseBytes32(frac)
-	}
-	return int64(sec)*1e9 + int64(frac)*rec.fraction
+	return int64(rec.u32(b))*1e9 + int64(rec.u32(b[4:]))*rec.fraction
 }
 
 func (r *Reader) nextPcap() (*Packet, error) {
@@ -144,13 +133,7 @@ func (r *Reader) nextPcap() (*Packet, error) {
 			return nil, r.short(r.Offset(), err, "packet", size)
 		}
 	}
-	return r.pcapPacket(ts, capLen, wireLen), nil
-}
-
-// pcapPacket is the packet of the whole record at buf[pos].
-func (r *Reader) pcapPacket(ts int64, capLen, wireLen uint32) *Packet {
-	hdr := r.rec.header
-	b := r.buf[r.pos : r.pos+hdr+int(capLen)]
+	b = r.buf[r.pos:][:hdr+int(capLen)]
 	// Such files exist, and libpcap shows no more than the header promised.
 	shown := hdr + int(min(capLen, r.rec.snapLen))
 	p := &r.pkt
@@ -158,5 +141,5 @@ func (r *Reader) pcapPacket(ts int64, capLen, wireLen uint32) *Packet {
 	p.Raw, p.Data = b, b[hdr:shown:shown]
 	r.pos += len(b)
 	r.count++
-	return p
+	return p, nil
 }

@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"encoding/binary"
 	"io"
 	"slices"
 )
@@ -39,6 +38,7 @@ var blockTypes = map[uint32]struct {
 
 // section is the state of the pcapng section being read.
 type section struct {
+	number   int // sections before it
 	first    int // index of the section's interface 0 in Reader.ifs
 	maxBlock uint32
 	text     int // bytes of interface descriptions kept so far
@@ -56,8 +56,7 @@ func (r *Reader) openPcapng() error {
 		} else if err != nil {
 			return err
 		}
-		switch typ {
-		case blockPacket, blockSimple, blockEnhanced:
+		if isPacket(typ) {
 			return r.fail(off, corrupt("%s before any interface description", blockTypes[typ].name))
 		}
 		if err := r.describe(typ, raw); err != nil {
@@ -73,28 +72,31 @@ func (r *Reader) openPcapng() error {
 	return nil
 }
 
+// nextPcapng reads a block; nil if it is no packet.
 func (r *Reader) nextPcapng() (*Packet, error) {
-	for {
-		off := r.Offset()
-		typ, raw, err := r.block()
-		if err != nil {
-			return nil, err
-		}
-		switch typ {
-		case blockEnhanced, blockSimple, blockPacket:
-			if err := r.packet(typ, raw); err != nil {
-				return nil, r.fail(off, err)
-			}
-			r.count++
-			return &r.pkt, nil
-		}
-		if err := r.describe(typ, raw); err != nil {
+	off := r.Offset()
+	typ, raw, err := r.block()
+	if err != nil {
+		return nil, err
+	}
+	if isPacket(typ) {
+		if err := r.packet(typ, raw); err != nil {
 			return nil, r.fail(off, err)
 		}
-		if r.onBlock != nil {
-			r.onBlock(typ, raw)
-		}
+		r.count++
+		return &r.pkt, nil
 	}
+	if err := r.describe(typ, raw); err != nil {
+		return nil, r.fail(off, err)
+	}
+	if r.onBlock != nil {
+		r.onBlock(typ, raw)
+	}
+	return nil, nil
+}
+
+func isPacket(typ uint32) bool {
+	return typ == blockEnhanced || typ == blockSimple || typ == blockPacket
 }
 
 // block consumes the next block, whatever its type, and returns all its bytes.
@@ -117,23 +119,15 @@ func (r *Reader) block() (uint32, []byte, error) {
 		if err := r.fill(prefix + 4); err != nil {
 			return 0, nil, r.short(off, err, "section header", prefix+4)
 		}
-		switch m := r.buf[r.pos+prefix:]; uint32(byteOrderMagic) {
-		case binary.LittleEndian.Uint32(m):
-			r.big = false
-		case binary.BigEndian.Uint32(m):
-			r.big = true
-		default:
-			return 0, nil, r.fail(off, corrupt("section header's byte-order magic is % x", m[:4]))
+		var ok bool
+		m := r.buf[r.pos+prefix:][:4]
+		if r.order, ok = sectionOrder(m); !ok {
+			return 0, nil, r.fail(off, corrupt("section header's byte-order magic is % x", m))
 		}
 	}
 	total := r.u32(r.buf[r.pos+4:])
-	switch {
-	case total < blockOverhead:
-		return 0, nil, r.fail(off, corrupt("block length %d is less than %d", total, blockOverhead))
-	case total%4 != 0:
-		return 0, nil, r.fail(off, corrupt("block length %d is not a multiple of 4", total))
-	case total > r.ng.maxBlock:
-		return 0, nil, r.fail(off, corrupt("block length %d is larger than %d", total, r.ng.maxBlock))
+	if err := checkTotal(total, r.ng.maxBlock); err != nil {
+		return 0, nil, r.fail(off, err)
 	}
 	size := int(total)
 	if r.end-r.pos < size {
@@ -147,6 +141,29 @@ func (r *Reader) block() (uint32, []byte, error) {
 	}
 	r.pos += size
 	return typ, raw, nil
+}
+
+// sectionOrder tells the byte order by a section header's magic.
+func sectionOrder(magic []byte) (o order, ok bool) {
+	for _, o := range []order{{big: false}, {big: true}} {
+		if o.u32(magic) == byteOrderMagic {
+			return o, true
+		}
+	}
+	return order{}, false
+}
+
+// checkTotal says what is wrong with a block's length.
+func checkTotal(total, limit uint32) error {
+	switch {
+	case total < blockOverhead:
+		return corrupt("block length %d is less than %d", total, blockOverhead)
+	case total%4 != 0:
+		return corrupt("block length %d is not a multiple of 4", total)
+	case total > limit:
+		return corrupt("block length %d is larger than %d", total, limit)
+	}
+	return nil
 }
 
 // packet decodes a packet block of any of the three kinds into r.pkt.
@@ -169,10 +186,7 @@ func (r *Reader) packet(typ uint32, raw []byte) error {
 	}
 	p.Interface = r.ng.first + int(index)
 	ifc := &r.ifs[p.Interface]
-	limit := ifc.SnapLen
-	if limit == 0 {
-		limit = ifc.LinkType.maxCapLen()
-	}
+	limit := ifc.limit()
 	if typ == blockSimple {
 		// It has no captured length: that is what the snapshot length left.
 		capLen, p.TS = min(p.WireLen, limit), 0
@@ -189,6 +203,14 @@ func (r *Reader) packet(typ uint32, raw []byte) error {
 	p.Data = body[hdr : hdr+int(capLen) : hdr+int(capLen)]
 	p.Raw = raw
 	return nil
+}
+
+// limit is the largest captured length.
+func (ifc *Interface) limit() uint32 {
+	if ifc.SnapLen > 0 {
+		return ifc.SnapLen
+	}
+	return ifc.LinkType.maxCapLen()
 }
 
 func tooShort(typ uint32, size int) error {
@@ -209,6 +231,7 @@ func (r *Reader) describe(typ uint32, raw []byte) error {
 			return corrupt("pcapng version %d.%d: only 1.0 is known", major, minor)
 		}
 		r.ng.first = len(r.ifs)
+		r.ng.number++
 	case blockInterface:
 		return r.addInterface(body)
 	case blockStatistics:

@@ -12,8 +12,6 @@ import (
 	"math/bits"
 	"runtime"
 	"slices"
-
-	"github.com/bpfjit/bpfjit/jit"
 )
 
 const (
@@ -52,7 +50,7 @@ type Reader struct {
 	compressed bool // src decompresses
 
 	format Format
-	big    bool // byte order of the file, or of the current section
+	order  // of the file, or of the current section
 	ifs    []Interface
 	count  int64
 	pkt    Packet
@@ -61,11 +59,12 @@ type Reader struct {
 	rec pcapRecord
 	ng  section
 
-	filter  *jit.Filter // nil: all packets are given
+	filters *filters // nil: all packets are given
 	verdict uint32
 	lane    lane
 	bytes   int64 // of packets, captured
 
+	onFill  func() error                 // see OnFill
 	head    []byte                       // everything before the first record, for a Copier
 	copied  *gatherer                    // keeps parts of buf, until they are written
 	onBlock func(typ uint32, raw []byte) // called for each block that is no packet
@@ -146,26 +145,11 @@ func NewReader(src io.Reader, opts ...Option) (*Reader, error) {
 // startAhead makes what reads a stream ahead.
 type startAhead func(stream io.Reader, s *scanner, first edge) *ahead
 
-// Filter makes Next give only packets that f matches, of a pcap file: packets of a
-// pcapng stream may be of several link types, for which there is no one filter,
-// and Filter returns false. It has to come before the first call of Next. The
-// filter sees no metadata; Verdict is what it returned.
-//
-// With WithReadAhead, packets are filtered in the goroutines that read them.
-func (r *Reader) Filter(f *jit.Filter) bool {
-	if r.format != Pcap || r.count > 0 {
-		return false
-	}
-	r.filter = f
-	return true
-}
-
-// Verdict is what Filter's filter returned for the last packet.
-func (r *Reader) Verdict() uint32 { return r.verdict }
-
-// PassedBytes returns how many bytes the packets had that Packets counts, as far
-// as they were captured.
-func (r *Reader) PassedBytes() int64 { return r.bytes }
+// OnFill makes Next call f before it goes on to more of the stream, some hundred
+// kilobytes at a time: to show how far it has come, and to end, since a Next with a
+// filter may go through the whole file. An error of f ends reading as one of the
+// source does.
+func (r *Reader) OnFill(f func() error) { r.onFill = f }
 
 // Close ends reading ahead; it neither closes the source nor waits for a call of
 // its Read. Without WithReadAhead it is not needed, and nowhere after the end of
@@ -265,29 +249,38 @@ func (r *Reader) Offset() int64 { return r.base + int64(r.pos) }
 func (r *Reader) Compressed() bool { return r.compressed }
 
 // Next returns the next packet. Its error is io.EOF after the last packet of a
-// well-formed stream, else an *Error; both stay.
+// well-formed stream, one of making a filter (see Filter), else an *Error; all stay.
 func (r *Reader) Next() (*Packet, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
 	for {
-		if h := r.lane.next(r); h != nil {
-			return r.pcapPacket(h.ts, h.capLen, h.wireLen), nil
+		h := r.lane.next(r)
+		if h != nil && h.verdict != 0 {
+			return r.take(h), nil
 		}
 		p, err := r.nextRecord()
 		if err != nil {
 			return nil, err
 		}
+		if p == nil {
+			continue // a block of another kind
+		}
 		r.bytes += int64(len(p.Data))
-		if r.filter == nil {
+		if r.filters == nil {
 			return p, nil
 		}
-		if r.verdict = r.filter.Run(p.Data, int(p.WireLen)); r.verdict != 0 {
+		if r.verdict, err = r.filters.verdict(r); err != nil {
+			r.err = err
+			return nil, err
+		}
+		if r.verdict != 0 {
 			return p, nil
 		}
 	}
 }
 
+// nextRecord reads a record; nil if it is no packet.
 func (r *Reader) nextRecord() (*Packet, error) {
 	if r.format == Pcap {
 		return r.nextPcap()
@@ -301,8 +294,17 @@ func (r *Reader) fill(need int) error {
 	if r.end-r.pos >= need {
 		return nil
 	}
+	if r.onFill != nil {
+		if err := r.onFill(); err != nil {
+			return err
+		}
+	}
 	if r.startAhead != nil && r.srcErr == nil {
-		r.ahead = r.startAhead(r.src, r.scanner(), r.edge())
+		var scan *scanner
+		if r.filters != nil {
+			scan = r.filters.scan
+		}
+		r.ahead = r.startAhead(r.src, scan, r.edge(scan))
 		r.startAhead = nil
 		if r.ahead != nil {
 			runtime.AddCleanup(r, (*ahead).close, r.ahead)
@@ -375,25 +377,6 @@ func (r *Reader) fillAhead(need int) error {
 	return nil
 }
 
-// scanner is what looks for packets ahead; nil if there is nothing to look for.
-func (r *Reader) scanner() *scanner {
-	if r.filter == nil {
-		return nil
-	}
-	return &scanner{rec: r.rec, filter: r.filter}
-}
-
-// edge is where the next record starts, from what is not yet read on.
-func (r *Reader) edge() edge {
-	rest := r.buf[r.pos:r.end]
-	e := edge{at: int64(-len(rest))}
-	if e.n = copy(e.head[:], rest); r.format == Pcap && e.n >= r.rec.header {
-		n, _, ok := r.rec.lengths(rest)
-		e.at, e.n, e.lost = e.at+int64(r.rec.header)+int64(n), 0, !ok
-	}
-	return e
-}
-
 // short makes the error for what, of size bytes at offset off, of which the
 // stream has only buf[pos:end] before it ended with err.
 func (r *Reader) short(off int64, err error, what string, size int) error {
@@ -414,28 +397,4 @@ func (r *Reader) fail(off int64, err error) error {
 	}
 	r.err = e
 	return e
-}
-
-func (r *Reader) u16(b []byte) uint16 {
-	v := binary.LittleEndian.Uint16(b)
-	if r.big {
-		v = bits.ReverseBytes16(v)
-	}
-	return v
-}
-
-func (r *Reader) u32(b []byte) uint32 {
-	v := binary.LittleEndian.Uint32(b)
-	if r.big {
-		v = bits.ReverseBytes32(v)
-	}
-	return v
-}
-
-func (r *Reader) u64(b []byte) uint64 {
-	v := binary.LittleEndian.Uint64(b)
-	if r.big {
-		v = bits.ReverseBytes64(v)
-	}
-	return v
 }

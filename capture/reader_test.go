@@ -339,7 +339,7 @@ func FuzzReader(f *testing.F) {
 			t.Fatal(err)
 		}
 		sameAhead(t, data)
-		sameFiltered(t, "filtered", data, someFilter(t), readAheadBy(len(data)%50, 1+len(data)%70))
+		sameFiltered(t, "filtered", data, someFilters(t), readAheadBy(len(data)%50, 1+len(data)%70))
 		// What was copied reads the same, with io.EOF at its end.
 		again, err := NewReader(&out)
 		if err != nil {

@@ -143,7 +143,7 @@ func (w *Writer) packet(m Meta, data []byte, put func(*gatherer, []byte)) error 
 		ts := uint64(sec*w.perSec + frac)
 		pad := -len(data) & 3
 		total := uint32(blockOverhead + 20 + len(data) + pad)
-		h := w.g.reserve(28)
+		h := w.g.reserve(enhancedHeader)
 		le.PutUint32(h, blockEnhanced)
 		le.PutUint32(h[4:], total)
 		le.PutUint32(h[8:], uint32(m.Interface))

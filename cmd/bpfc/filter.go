@@ -24,21 +24,19 @@ func (t *tool) filter() error {
 		return err
 	}
 	defer p.close()
+	err = p.Filter(func(link capture.LinkType) (*jit.Filter, error) { return t.compile(s, p.name, link) })
+	if err != nil {
+		return err
+	}
+	out, err := t.openMatches(p)
+	if err != nil {
+		return err
+	}
 	var matched int64
-	filtered := false // the Reader gives only packets that match
-	err = overPackets(t, p, func(link capture.LinkType) (*jit.Filter, error) {
-		f, err := t.compile(s, p.name, link)
-		if err == nil && p.Filter(f) {
-			filtered = true
-		}
-		return f, err
-	}, func(f *jit.Filter, pkt *capture.Packet) (bool, error) {
-		if !filtered && f.Run(pkt.Data, int(pkt.WireLen)) == 0 {
-			return false, nil
-		}
+	err = out.finish(each(p, func(pkt *capture.Packet) error {
 		matched++
-		return true, nil
-	})
+		return out.write(pkt)
+	}))
 	if err == nil || isReadError(err) {
 		t.summary(p.Packets(), matched)
 	}

@@ -127,8 +127,11 @@ func each(p *packets, do func(*capture.Packet) error) error {
 		if err == io.EOF {
 			return nil
 		}
-		if err != nil {
+		if isReadError(err) {
 			return p.error(err)
+		}
+		if err != nil {
+			return err // in making a filter
 		}
 		if err := do(pkt); err != nil {
 			return err

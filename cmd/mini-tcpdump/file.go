@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/bpfjit/bpfjit/capture"
 	"github.com/bpfjit/bpfjit/capture/zstdread"
 	"github.com/bpfjit/bpfjit/internal/cli"
+	"github.com/bpfjit/bpfjit/jit"
 )
 
 // reading is a capture file being read.
@@ -28,9 +28,8 @@ type reading struct {
 	sink   *sink
 	timing *timing // nil: nothing is measured
 
-	interrupted atomic.Bool
-	rates       *rates
-	every       time.Duration // between lines of rates; 0: none
+	rates *rates
+	every time.Duration // between lines of rates; 0: none
 }
 
 // readFile filters a capture file.
@@ -49,12 +48,19 @@ func (t *tool) readFile(ctx context.Context) error {
 	}
 	// What is wrong with the filter is said before a file is made. In pcapng,
 	// an interface that is described need not have any packets.
-	if r.Format() == capture.Pcap {
-		j, err := r.judge(r.LinkType())
-		if err != nil {
-			return err
-		}
-		r.filtered = j.reference == nil && r.Filter(j.filter)
+	if r.filtered = t.engine != engineBoth; r.filtered {
+		err = r.Filter(func(link capture.LinkType) (*jit.Filter, error) {
+			j, err := r.judge(link)
+			if err != nil {
+				return nil, err
+			}
+			return j.filter, nil
+		})
+	} else if r.Format() == capture.Pcap {
+		_, err = r.judge(r.LinkType())
+	}
+	if err != nil {
+		return err
 	}
 	inputs := []string{t.program, t.exprFile}
 	if r.file != nil {
@@ -69,9 +75,7 @@ func (t *tool) readFile(ctx context.Context) error {
 	if t.engine == engineBoth {
 		r.timing = newTiming()
 	}
-	stop := context.AfterFunc(ctx, func() { r.interrupted.Store(true) })
-	defer stop()
-	err = r.sink.finish(r.filter())
+	err = r.sink.finish(r.filter(ctx))
 	r.summary()
 	return err
 }
@@ -128,12 +132,13 @@ func (r *reading) closeInput() {
 	}
 }
 
-// readError adds the file's name to an error in reading it.
+// readError adds the file's name to an error in reading it, and nothing to one in
+// making a filter.
 func (r *reading) readError(err error) error {
-	if err == nil {
-		return nil
+	if _, ok := errors.AsType[*capture.Error](err); ok {
+		return cli.FileError(r.name, err)
 	}
-	return cli.FileError(r.name, err)
+	return err
 }
 
 // judge is the filter for a link type.
@@ -149,15 +154,20 @@ func (r *reading) judge(link capture.LinkType) (*judge, error) {
 }
 
 // filter goes over all packets.
-func (r *reading) filter() error {
-	const look = 1 << 12 // packets between looks at the clock
+func (r *reading) filter(ctx context.Context) error {
 	r.rates = newRates(r.stderr, r.progress)
 	defer r.rates.clear()
 	if r.every = r.stats; r.progress {
 		r.every = 200 * time.Millisecond
 	}
+	r.OnFill(func() error {
+		if r.every > 0 {
+			r.look()
+		}
+		return ctx.Err()
+	})
 	var j *judge
-	for n := 1; !r.interrupted.Load(); n++ {
+	for ctx.Err() == nil {
 		p, err := r.Next()
 		if err != nil {
 			if err == io.EOF || errors.Is(err, context.Canceled) {
@@ -169,9 +179,6 @@ func (r *reading) filter() error {
 			if j, err = r.judge(p.LinkType); err != nil {
 				return err
 			}
-		}
-		if n%look == 0 && r.every > 0 {
-			r.look()
 		}
 		v := r.Verdict()
 		if !r.filtered {
@@ -189,7 +196,7 @@ func (r *reading) filter() error {
 			}
 		}
 	}
-	return nil
+	return nil // interrupted, which is no failure
 }
 
 // match hands on a packet that matches. Verdicts of files say whether, not how
@@ -214,7 +221,7 @@ func (r *reading) different(err error, p *capture.Packet) error {
 	if !ok {
 		return err
 	}
-	return r.readError(d.save(p.Meta, r.Packets()))
+	return cli.FileError(r.name, d.save(p.Meta, r.Packets()))
 }
 
 func (r *reading) counts() counts {

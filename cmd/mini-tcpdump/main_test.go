@@ -440,7 +440,7 @@ func TestDifference(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.name, r.sink, r.timing = in, tl.newSink(nil), newTiming()
-		err = r.sink.finish(r.filter())
+		err = r.sink.finish(r.filter(context.Background()))
 		pattern := `: packet \d+: the interpreter's verdict is 262144, native code's 0; it is in mini-tcpdump-difference` + suffix + `\.pcap, the program, of dialect libpcap, in mini-tcpdump-difference` + suffix + `\.ddd$`
 		if err == nil || !regexp.MustCompile(pattern).MatchString(err.Error()) {
 			t.Fatalf("round %d: %v", n, err)
@@ -474,6 +474,35 @@ func TestFlows(t *testing.T) {
 		if !strings.Contains(r.stdout, want) {
 			t.Errorf("no %q in\n%s", want, r.stdout)
 		}
+	}
+}
+
+// endsAfter is a context that is done once it was asked a number of times.
+type endsAfter struct {
+	context.Context
+	asked, after int
+}
+
+func (c *endsAfter) Err() error {
+	if c.asked++; c.asked > c.after {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestNoMatch: a filter that matches nothing neither keeps rates from being shown
+// nor an interrupt from ending the reading.
+func TestNoMatch(t *testing.T) {
+	in := writeMix(t, 40_000, capture.WriterOptions{})
+	const nothing = "host 203.0.113.77"
+	r := call("-r", in, "-w", os.DevNull, "-stats", "1ms", nothing)
+	if n := strings.Count(r.stderr, "packets/s"); r.status != 0 || n == 0 || !strings.HasSuffix(r.stderr, "\n40000 packets read\n0 packets matched\n") {
+		t.Errorf("%d lines of rates: %+v", n, r)
+	}
+	r = callWith(&endsAfter{context.Background(), 0, 3}, nil, "-r", in, "-w", os.DevNull, nothing)
+	m := regexp.MustCompile(`^(\d+) packets read\n0 packets matched\n$`).FindStringSubmatch(r.stderr)
+	if r.status != 0 || m == nil || m[1] == "0" || m[1] == "40000" {
+		t.Errorf("interrupted: %+v", r)
 	}
 }
 
