@@ -4,7 +4,7 @@
 # bench/read.sh [MIB [FILTER...]]
 #
 # The file, of MIB mebibytes (500), is made-up traffic: a mix of 100000 packets,
-# over and over. For each filter the tools take turns ROUNDS times (5); the best
+# over and over. For each filter the tools take turns ROUNDS times (9); the best
 # round of each is shown, in seconds of wall clock and of processor, with the
 # most memory that it took in MiB. All have to write the same packets. DIR in the
 # environment is where the files go, which are as large again; the file is read
@@ -17,7 +17,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 mib=${1:-500}
 [ $# -gt 0 ] && shift
 [ $# -gt 0 ] || set -- "ip and (udp port 53 or tcp port 443)" "tcp port 80 and host 10.0.0.1" "net 192.168.0.0/16 and tcp[tcpflags] & tcp-syn != 0"
-rounds=${ROUNDS:-5}
+rounds=${ROUNDS:-9}
 for tool in tcpdump /usr/bin/time; do
     command -v "$tool" >/dev/null || { echo "$tool is not installed" >&2; exit 2; }
 done
@@ -45,8 +45,9 @@ once() {
     pcapgo) set -- "$tmp/pcapgo" "$tmp/in.pcap" "$tmp/$1.pcap" "$tmp/program" ;;
     *) set -- "$tmp/$1" -r "$tmp/in.pcap" -w "$tmp/$1.pcap" "$filter" ;;
     esac
-    /usr/bin/time -o "$tmp/time" -f "%e %U %S %M" "$@" >/dev/null 2>"$tmp/stderr" || { cat "$tmp/stderr" >&2; exit 2; }
-    awk '{ printf "%.2f %.2f %.0f\n", $1, $2 + $3, $4 / 1024 }' "$tmp/time"
+    local start=${EPOCHREALTIME/[.,]/}
+    /usr/bin/time -o "$tmp/time" -f "%U %S %M" "$@" >/dev/null 2>"$tmp/stderr" || { cat "$tmp/stderr" >&2; exit 2; }
+    awk -v us="$((${EPOCHREALTIME/[.,]/} - start))" '{ printf "%.3f %.2f %.0f\n", us / 1e6, $1 + $2, $3 / 1024 }' "$tmp/time"
 }
 
 # Other work on the machine goes into the wall clock, and into caches.
@@ -67,7 +68,7 @@ for filter; do
     for tool in $tools; do
         sort -n "$tmp/$tool.times" | head -1 | sed "s/^/$tool /"
     done | awk '
-        { wall[$1] = $2; cpu[$1] = $3 + 0.001; printf "  %-13s %6.2f s  %6.2f s cpu  %4d MiB\n", $1, $2, $3, $4 }
+        { wall[$1] = $2; cpu[$1] = $3 + 0.001; printf "  %-13s %6.3f s  %6.2f s cpu  %4d MiB\n", $1, $2, $3, $4 }
         END {
             for (t in wall) if (t == "bpfc" || t == "mini-tcpdump") {
                 printf "  %s takes %.2f of tcpdump, %.2f of pcapgo and VM; of their processor time %.2f and %.2f\n", t,

@@ -3,6 +3,7 @@ package capture
 import (
 	"io"
 	"io/fs"
+	"runtime"
 	"sync"
 )
 
@@ -161,6 +162,9 @@ func (a *ahead) run(first int, read func(n int, c *chunk)) {
 		if ended {
 			return
 		}
+		// If the taker waits for this chunk, it is to go over it here, at once, and
+		// give it back: else it waits until this goroutine has to wait for it.
+		runtime.Gosched()
 	}
 }
 
