@@ -118,7 +118,9 @@ func TestExact(t *testing.T) {
 		want[f] = sum
 	}
 	var rep Report
-	w := New(Options{Flows: 1 << 17, Top: 1 << 17, Interval: time.Hour, Report: func(r *Report) {
+	// Everything fits if no set gets more flows than it has places. With so many
+	// sets, one does in 1 run of 400,000; with a fourth of them, in 1 of 16.
+	w := New(Options{Flows: 1 << 19, Top: 1 << 17, Interval: time.Hour, Report: func(r *Report) {
 		rep = *r
 		rep.Top = slices.Clone(r.Top)
 	}})
