@@ -44,11 +44,19 @@ func tempFile(t testing.TB, data []byte, at int64) *os.File {
 // some that are smaller than most packets.
 var aheadSizes = [][2]int{{aheadRoom, aheadChunk}, {2000, 4096}, {100, 5000}, {16, 700}, {0, 33}}
 
+// unlessShort is n, or less for short tests.
+func unlessShort(n int) int {
+	if testing.Short() {
+		return n / 5
+	}
+	return n
+}
+
 // TestAheadSources reads through everything that can be read ahead, in chunks of
 // all kinds, and copies what it reads.
 func TestAheadSources(t *testing.T) {
 	for _, format := range []Format{Pcap, Pcapng} {
-		data, pkts := random(7, format, 3000)
+		data, pkts := random(7, format, unlessShort(3000))
 		var zipped bytes.Buffer
 		z := gzip.NewWriter(&zipped)
 		z.Write(data)
@@ -84,7 +92,7 @@ func TestAheadSources(t *testing.T) {
 						if err := c.Write(p); err != nil {
 							t.Fatal(err)
 						}
-						if i == 1000 {
+						if i == 500 {
 							if err := c.Flush(); err != nil { // in between, too
 								t.Fatal(err)
 							}
@@ -112,7 +120,7 @@ func TestAheadSources(t *testing.T) {
 // kinds: what is written of a chunk has to be written before it is read into again.
 func TestAheadCopies(t *testing.T) {
 	f := someFilter(t)
-	data, pkts := random(15, Pcap, 20_000)
+	data, pkts := random(15, Pcap, unlessShort(20_000))
 	want := data[:pcapHeader:pcapHeader]
 	for _, p := range pkts {
 		if f.Run(p.Data, int(p.WireLen)) != 0 {
