@@ -149,6 +149,10 @@ func (a *ahead) run(first int, read func(n int, c *chunk)) {
 		}
 		read(n, c)
 		if a.scan != nil {
+			// Most often it comes in less time than it takes to fall asleep and wake.
+			for i := 0; i < 100 && len(a.edges[n%len(a.edges)]) == 0; i++ {
+				runtime.Gosched()
+			}
 			select {
 			case <-a.stop:
 				return
