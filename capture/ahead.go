@@ -23,8 +23,8 @@ const (
 	chunksEach = 2
 
 	// aheadRoom is what stays free before a chunk, for the start of a record
-	// that lies across two of them: the usual largest snapshot length.
-	aheadRoom = 256 << 10
+	// that lies across two of them: of the usual largest snapshot length.
+	aheadRoom = 257 << 10
 )
 
 // ahead reads a stream before it is asked for, in goroutines of its own.

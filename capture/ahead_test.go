@@ -12,6 +12,11 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+
+	"golang.org/x/net/bpf"
+
+	"github.com/bpfjit/bpfjit/bpfc"
+	"github.com/bpfjit/bpfjit/jit"
 )
 
 // readAheadBy is WithReadAhead with chunks of other sizes.
@@ -116,52 +121,51 @@ func TestAheadSources(t *testing.T) {
 	}
 }
 
-// TestAheadCopies copies what a filter matches from file to file, in chunks of all
+// TestAheadCopies copies what filters match from file to file, in chunks of all
 // kinds: what is written of a chunk has to be written before it is read into again.
 func TestAheadCopies(t *testing.T) {
-	f := someFilter(t)
-	data, pkts := random(15, Pcap, unlessShort(20_000))
-	want := data[:pcapHeader:pcapHeader]
-	for _, p := range pkts {
-		if f.Run(p.Data, int(p.WireLen)) != 0 {
-			want = append(want, p.Raw...)
+	f := someFilters(t)
+	copyTo := func(w io.Writer, src io.Reader, ahead bool, opts ...Option) {
+		r, err := NewReader(src, opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := NewCopier(w, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ahead {
+			if err := r.Filter(f.get); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for {
+			p, err := r.Next()
+			if err != nil {
+				break // of what is mixed, the end is an error
+			}
+			if ahead || f[p.LinkType].Run(p.Data, int(p.WireLen)) != 0 {
+				if err := c.Write(p); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := c.Flush(); err != nil {
+			t.Fatal(err)
 		}
 	}
-	for _, size := range aheadSizes {
-		for _, filtered := range []bool{true, false} {
-			out := destinations(t, func(w io.Writer) {
-				r, err := NewReader(shy(tempFile(t, data, 0)), readAheadBy(size[0], size[1]))
-				if err != nil {
-					t.Fatal(err)
+	pcap, _ := random(15, Pcap, unlessShort(15_000))
+	for _, data := range [][]byte{pcap, mixedPcapng(16, unlessShort(15_000))} {
+		var want bytes.Buffer
+		copyTo(&want, bytes.NewReader(data), false)
+		for _, size := range aheadSizes {
+			for _, ahead := range []bool{true, false} {
+				out := destinations(t, func(w io.Writer) {
+					copyTo(w, shy(tempFile(t, data, 0)), ahead, readAheadBy(size[0], size[1]))
+				})
+				if !bytes.Equal(out, want.Bytes()) {
+					t.Errorf("%v: a copy of %d bytes, want %d, or others", size, len(out), want.Len())
 				}
-				c, err := NewCopier(w, r)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if filtered {
-					if err := r.Filter(someFilters(t).get); err != nil {
-						t.Fatal(err)
-					}
-				}
-				for {
-					p, err := r.Next()
-					if err == io.EOF {
-						break
-					} else if err != nil {
-						t.Fatal(err)
-					}
-					if filtered || f.Run(p.Data, int(p.WireLen)) != 0 {
-						if err := c.Write(p); err != nil {
-							t.Fatal(err)
-						}
-					}
-				}
-				if err := c.Flush(); err != nil {
-					t.Fatal(err)
-				}
-			})
-			if !bytes.Equal(out, want) {
-				t.Errorf("%v: a copy of %d bytes, want %d, or others", size, len(out), len(want))
 			}
 		}
 	}
@@ -292,6 +296,57 @@ func TestAheadEnds(t *testing.T) {
 			}
 			runtime.GC()
 			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+// TestOnFill ends reading in all ways that OnFill's function has, while Next looks
+// for a packet that does not come.
+func TestOnFill(t *testing.T) {
+	data, _ := random(9, Pcap, 3000)
+	nothing, err := jit.Compile([]bpf.RawInstruction{{Op: bpfc.RetK}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := byLink{LinkEthernet: nothing}
+	before := runtime.NumGoroutine()
+	for name, opts := range map[string][]Option{"ahead": {readAheadBy(2000, 4096)}, "not ahead": nil} {
+		for _, end := range []error{errors.New("enough"), io.EOF, fs.ErrClosed, nil} {
+			r, err := NewReader(shy(tempFile(t, data, 0)), opts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Filter(none.get); err != nil {
+				t.Fatal(err)
+			}
+			n, until := 0, 2
+			r.OnFill(func() error {
+				if n++; n < until {
+					return nil
+				}
+				if end == fs.ErrClosed {
+					r.Close()
+					return nil
+				}
+				return end
+			})
+			for range 2 { // it stays
+				_, err = r.Next()
+				if end == nil && err != io.EOF {
+					t.Errorf("%s: %v", name, err)
+				}
+				if e, ok := err.(*Error); end != nil && (!ok || e.Err != end || e.Offset != r.Offset() || r.Offset() >= int64(len(data))) {
+					t.Errorf("%s: %v, want %v, at %d of %d", name, err, end, r.Offset(), len(data))
+				}
+			}
+			if end != nil && n != until {
+				t.Errorf("%s: called %d times", name, n)
+			}
+		}
+	}
+	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 // else when Next comes by the first such packet; what fails there ends reading with
 // newFilter's error. The filters see no metadata; Verdict is what one returned.
 //
-// With WithReadAhead, packets are filtered in the goroutines that read them.
+// With WithReadAhead, packets are filtered in the goroutines that read them: several
+// at a time, not in order, and also some that Next never comes to.
 //
 // Filter has to come before the first call of Next.
 func (r *Reader) Filter(newFilter func(LinkType) (*jit.Filter, error)) error {

@@ -93,9 +93,7 @@ func (g *gatherer) flush() {
 func (g *gatherer) handOver() int64 {
 	var n int64
 	n, g.batch = g.out.put(g.batch)
-	if g.err == nil {
-		g.err = g.out.failure()
-	}
+	g.err = g.out.failure()
 	return n
 }
 

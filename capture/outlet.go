@@ -48,6 +48,7 @@ func (o *outlet) write(n int64) {
 		o.queue = slices.Delete(o.queue, 0, 1)
 		o.mu.Unlock()
 		if o.failure() == nil {
+			announceReads(b.pieces)
 			size, err := o.vec.write(b.pieces)
 			o.written.Add(size)
 			if err != nil {

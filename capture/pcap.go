@@ -115,8 +115,7 @@ func (r *Reader) nextPcap() (*Packet, error) {
 	if r.end-r.pos < hdr {
 		if err := r.fill(hdr); err != nil {
 			if err == io.EOF && r.end == r.pos {
-				r.err = io.EOF
-				return nil, io.EOF
+				return nil, r.stop(io.EOF)
 			}
 			return nil, r.short(r.Offset(), err, "packet header", hdr)
 		}

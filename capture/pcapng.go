@@ -76,7 +76,9 @@ func (r *Reader) openPcapng() error {
 func (r *Reader) nextPcapng() (*Packet, error) {
 	off := r.Offset()
 	typ, raw, err := r.block()
-	if err != nil {
+	if err == io.EOF {
+		return nil, r.stop(io.EOF)
+	} else if err != nil {
 		return nil, err
 	}
 	if isPacket(typ) {
@@ -100,13 +102,13 @@ func isPacket(typ uint32) bool {
 }
 
 // block consumes the next block, whatever its type, and returns all its bytes.
-// Its capacity reaches to the end of the buffer. The error is final.
+// Its capacity reaches to the end of the buffer. The error is io.EOF if there is
+// none, or final.
 func (r *Reader) block() (uint32, []byte, error) {
 	const prefix = 8
 	if r.end-r.pos < prefix {
 		if err := r.fill(prefix); err != nil {
 			if err == io.EOF && r.end == r.pos {
-				r.err = io.EOF
 				return 0, nil, io.EOF
 			}
 			return 0, nil, r.short(r.Offset(), err, "block header", prefix)

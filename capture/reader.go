@@ -34,8 +34,9 @@ const (
 // Reader reads packets from a capture file. One goroutine may use it at a time.
 //
 // Its memory is one buffer of 512 KiB, which grows only for a larger record: as
-// data arrives, up to 16 MiB (128 MiB for D-Bus captures). WithReadAhead adds at
-// most five such buffers.
+// data arrives, up to 16 MiB (128 MiB for D-Bus captures). WithReadAhead adds five
+// such buffers, and with a Filter places of packets in them: 8 bytes for each, 48
+// more for each that matches.
 type Reader struct {
 	src    io.Reader
 	srcErr error  // what ended src, once it did
@@ -145,23 +146,15 @@ func NewReader(src io.Reader, opts ...Option) (*Reader, error) {
 // startAhead makes what reads a stream ahead.
 type startAhead func(stream io.Reader, s *scanner, first edge) *ahead
 
-// OnFill makes Next call f before it goes on to more of the stream, some hundred
-// kilobytes at a time: to show how far it has come, and to end, since a Next with a
-// filter may go through the whole file. An error of f ends reading as one of the
-// source does.
+// OnFill makes Next call f before it goes on to more of the stream, every half a
+// megabyte or more often: to show how far it has come, and to end, since a Next with
+// a filter may go through the whole file. An error of f ends reading; Next's wraps it.
 func (r *Reader) OnFill(f func() error) { r.onFill = f }
 
 // Close ends reading ahead; it neither closes the source nor waits for a call of
 // its Read. Without WithReadAhead it is not needed, and nowhere after the end of
 // the stream.
-func (r *Reader) Close() {
-	if r.ahead != nil {
-		r.ahead.close()
-	}
-	if r.err == nil {
-		_ = r.fail(r.Offset(), fs.ErrClosed)
-	}
-}
+func (r *Reader) Close() { _ = r.fail(r.Offset(), fs.ErrClosed) }
 
 // decompress puts a decompressor between src and r if what was read so far is
 // the start of a compressed stream.
@@ -256,6 +249,9 @@ func (r *Reader) Next() (*Packet, error) {
 	}
 	for {
 		h := r.lane.next(r)
+		if h == nil && r.pos == r.end && r.filters != nil && r.fill(1) == nil {
+			h = r.lane.next(r) // of the next chunk; what fill found wrong shows again
+		}
 		if h != nil && h.verdict != 0 {
 			return r.take(h), nil
 		}
@@ -271,8 +267,7 @@ func (r *Reader) Next() (*Packet, error) {
 			return p, nil
 		}
 		if r.verdict, err = r.filters.verdict(r); err != nil {
-			r.err = err
-			return nil, err
+			return nil, r.stop(err)
 		}
 		if r.verdict != 0 {
 			return p, nil
@@ -296,7 +291,10 @@ func (r *Reader) fill(need int) error {
 	}
 	if r.onFill != nil {
 		if err := r.onFill(); err != nil {
-			return err
+			return r.fail(r.Offset(), err)
+		}
+		if r.err != nil { // it called Close
+			return r.err
 		}
 	}
 	if r.startAhead != nil && r.srcErr == nil {
@@ -389,12 +387,24 @@ func (r *Reader) short(off int64, err error, what string, size int) error {
 	return r.fail(off, err)
 }
 
-// fail records err, met in what starts at off, as the end of the stream.
+// fail records err, met in what starts at off, as the end of the stream, if that has
+// not ended.
 func (r *Reader) fail(off int64, err error) error {
+	if r.err != nil {
+		return r.err
+	}
 	e := &Error{Offset: off, Err: err}
 	if len(r.ifs) > 0 {
 		e.Packet = r.count + 1
 	}
-	r.err = e
-	return e
+	return r.stop(e)
+}
+
+// stop ends reading with an error.
+func (r *Reader) stop(err error) error {
+	r.err = err
+	if r.ahead != nil {
+		r.ahead.close()
+	}
+	return err
 }

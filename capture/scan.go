@@ -30,7 +30,7 @@ type knownInterface struct {
 }
 
 // maxKnown bounds the interfaces of a section whose packets are filtered ahead.
-const maxKnown = 256
+const maxKnown = 64
 
 // edge is where the next record starts, handed on from chunk to chunk.
 type edge struct {
@@ -58,9 +58,9 @@ type found struct {
 	bytes      int64 // of packets that were filtered
 }
 
-// hit is a packet that matches. It has all of it but the data, so that they need
-// not come to the core of who takes it. One without a verdict is a record to be
-// looked at, whatever it is.
+// hit is a packet that matches, with all that is in its header, so that who takes it
+// need not touch memory that another core has. One without a verdict is a record to
+// be looked at, whatever it is.
 type hit struct {
 	ts      int64
 	at      int32 // where the record starts

@@ -273,6 +273,22 @@ func TestReaderFilterPcapng(t *testing.T) {
 	}
 }
 
+// TestReaderFilterAligned filters ahead where each chunk starts with a record.
+func TestReaderFilterAligned(t *testing.T) {
+	const shyly, packets = 100, 2000
+	data := slices.Concat(le.shb(1, 0), le.idb(1, 0))
+	for i := range packets {
+		data = append(data, le.epb(0, uint64(i), 20, 20, bytes.Repeat([]byte{byte(i)}, 20))...)
+	}
+	size := (len(data) - shyly) / (packets - 1)
+	if (shyly-48)%size != 0 || size*packets+48 != len(data) {
+		t.Fatal("records do not start with chunks")
+	}
+	if n := sameFiltered(t, "aligned", data, someFilters(t), readAheadBy(100, 50*size)); n < packets/5 {
+		t.Errorf("%d packets found ahead", n)
+	}
+}
+
 // TestReaderFilterRefuses checks what Filter does not take.
 func TestReaderFilterRefuses(t *testing.T) {
 	data, _ := random(1, Pcap, 3)

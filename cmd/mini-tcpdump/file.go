@@ -175,25 +175,23 @@ func (r *reading) filter(ctx context.Context) error {
 			}
 			return r.readError(err)
 		}
-		if j == nil || j.link != p.LinkType {
-			if j, err = r.judge(p.LinkType); err != nil {
-				return err
-			}
-		}
-		v := r.Verdict()
 		if !r.filtered {
-			v, err = j.verdict(p.Data, p.WireLen, nil)
-		}
-		if r.timing != nil {
-			r.timing.addCopy(j, p.Data, p.WireLen)
-		}
-		if err != nil {
-			return r.different(err, p)
-		}
-		if v != 0 {
-			if err := r.match(p); err != nil {
-				return err
+			if j == nil || j.link != p.LinkType {
+				if j, err = r.judge(p.LinkType); err != nil {
+					return err
+				}
 			}
+			v, err := j.verdict(p.Data, p.WireLen, nil)
+			r.timing.addCopy(j, p.Data, p.WireLen)
+			if err != nil {
+				return r.different(err, p)
+			}
+			if v == 0 {
+				continue
+			}
+		}
+		if err := r.match(p); err != nil {
+			return err
 		}
 	}
 	return nil // interrupted, which is no failure
