@@ -462,6 +462,13 @@ func TestCopierNoAllocation(t *testing.T) {
 	for name, open := range map[string]func() (*Reader, error){
 		"one goroutine": func() (*Reader, error) { return NewReader(bytes.NewReader(data)) },
 		"ahead":         func() (*Reader, error) { return NewReader(tempFile(t, data, 0), readAheadBy(2000, 50_000)) },
+		"filtered ahead": func() (*Reader, error) {
+			r, err := NewReader(shy(tempFile(t, data, 0)), readAheadBy(2000, 50_000))
+			if err == nil {
+				err = r.Filter(byLink{LinkEthernet: filterBy(t, 0)}.get) // matches all
+			}
+			return r, err
+		},
 	} {
 		f, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 		if err != nil {
