@@ -434,7 +434,7 @@ func TestLiveUser(t *testing.T) {
 		t.Skip(err)
 	}
 	out := filepath.Join(dir, "out.pcap")
-	cmd := command(t, "-i", traffic.B, "-Z", "nobody", "-w", out, "-c", "2")
+	cmd := command(t, "-i", traffic.B, "-Z", "nobody", "-w", out, "-c", "2", "-engine", "interp")
 	stderr, err := cmd.StderrPipe()
 	if err := errors.Join(err, cmd.Start()); err != nil {
 		t.Fatal(err)
