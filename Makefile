@@ -11,7 +11,7 @@ BUILD_ONLY  ?= js/wasm plan9/amd64
 NESTED      := $(patsubst %/go.mod,%,$(wildcard */*/go.mod))
 FILTERS     ?= $(CURDIR)/testdata/filters
 
-.PHONY: all build test nested race checkptr fuzz bench lint cross check clean-tree corpus cover clean
+.PHONY: all build test test-386 nested race checkptr fuzz bench lint cross check clean-tree corpus cover clean
 
 all: build
 
@@ -27,6 +27,10 @@ nested:
 
 race:
 	$(GO) test -race -short ./...
+
+# Where there is no native code: 32-bit programs, which an x86-64 runs as well.
+test-386:
+	GOARCH=386 $(GO) test -short ./...
 
 # Pointer arithmetic around generated code, checked by the runtime.
 checkptr:
