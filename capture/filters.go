@@ -8,9 +8,9 @@ import (
 )
 
 // Filter makes Next give only packets that match the filter for their link type.
-// It calls newFilter once for each link type that turns up, in a pcap file at once,
-// else when Next comes by the first such packet; what fails there ends reading with
-// newFilter's error. The filters see no metadata; Verdict is what one returned.
+// It calls newFilter once for each link type that turns up: that of the first packet
+// at once, if FirstLinkType tells it, any other when Next comes by such a packet;
+// what fails there ends reading with newFilter's error. The filters see no metadata; Verdict is what one returned.
 //
 // With WithReadAhead, packets are filtered in the goroutines that read them: several
 // at a time, not in order, and also some that Next never comes to.
@@ -25,9 +25,9 @@ func (r *Reader) Filter(newFilter func(LinkType) (*jit.Filter, error)) error {
 	}
 	f := &filters{make: newFilter, made: map[LinkType]*jit.Filter{}}
 	f.scan = &scanner{ng: r.format == Pcapng, rec: r.rec}
-	if r.format == Pcap {
+	if link, ok := r.FirstLinkType(); ok {
 		var err error
-		if f.scan.filter, err = f.get(r.LinkType()); err != nil {
+		if f.scan.filter, err = f.get(link); err != nil {
 			return err
 		}
 	}

@@ -97,6 +97,41 @@ func (r *Reader) nextPcapng() (*Packet, error) {
 	return nil, nil
 }
 
+// nextLinkType looks for the next packet in the buffer, and what it is of.
+func (r *Reader) nextLinkType() (LinkType, bool) {
+	var links []LinkType // of the section
+	for _, ifc := range r.ifs[r.ng.first:] {
+		links = append(links, ifc.LinkType)
+	}
+	at := blocks{order: r.order}
+	for rest := r.buf[r.pos:r.end]; len(rest) >= blockOverhead; {
+		size, ok := at.size(rest)
+		if !ok || len(links) > maxKnown {
+			break
+		}
+		typ, body := at.u32(rest), rest[8:min(size-4, len(rest))]
+		index := uint32(0) // of a simple packet block
+		switch {
+		case typ == blockSection:
+			links = nil
+		case typ == blockInterface && len(body) >= 2:
+			links = append(links, LinkType(at.u16(body)))
+		case typ == blockEnhanced && len(body) >= 4:
+			index = at.u32(body)
+		case typ == blockPacket && len(body) >= 2:
+			index = uint32(at.u16(body))
+		}
+		if isPacket(typ) {
+			if index >= uint32(len(links)) {
+				break
+			}
+			return links[index], true
+		}
+		rest = rest[min(size, len(rest)):]
+	}
+	return 0, false
+}
+
 func isPacket(typ uint32) bool {
 	return typ == blockEnhanced || typ == blockSimple || typ == blockPacket
 }

@@ -231,6 +231,17 @@ func (r *Reader) Interfaces() []Interface { return r.ifs }
 // may be of another: their Meta tells.
 func (r *Reader) LinkType() LinkType { return r.ifs[0].LinkType }
 
+// FirstLinkType returns the link type of the next packet: in a pcap file that of all;
+// in a pcapng stream it is known only if that packet has been read with what came
+// before it, as it has in all but unusual files. So what depends on link types can
+// be found wrong before anything is done.
+func (r *Reader) FirstLinkType() (LinkType, bool) {
+	if r.format == Pcap {
+		return r.LinkType(), true
+	}
+	return r.nextLinkType()
+}
+
 // Packets returns how many packets Next has come by: those it has given, and those
 // before them that Filter's filter does not match.
 func (r *Reader) Packets() int64 { return r.count }

@@ -312,6 +312,7 @@ func FuzzReader(f *testing.F) {
 			t.Fatal(err)
 		}
 		var sum, wire int
+		first, told := r.FirstLinkType()
 		for {
 			p, err := r.Next()
 			if err == io.EOF {
@@ -325,6 +326,9 @@ func FuzzReader(f *testing.F) {
 			}
 			if p.Interface >= len(r.Interfaces()) || p.LinkType != r.Interfaces()[p.Interface].LinkType {
 				t.Fatalf("packet of interface %d of %d", p.Interface, len(r.Interfaces()))
+			}
+			if told && r.Packets() == 1 && p.LinkType != first {
+				t.Fatalf("the first packet is of link type %v, not %v", p.LinkType, first)
 			}
 			if len(p.Raw) < len(p.Data) {
 				t.Fatal("a record smaller than its packet")

@@ -12,7 +12,7 @@ import (
 type scanner struct {
 	ng     bool
 	rec    pcapRecord            // of a pcap file
-	filter *jit.Filter           // for it
+	filter *jit.Filter           // of a pcap file
 	known  atomic.Pointer[known] // of a pcapng file
 }
 

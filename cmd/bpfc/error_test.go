@@ -142,6 +142,7 @@ func TestInputIsKept(t *testing.T) {
 	old := file(t, "precious")
 	failed(t, cli.Failed, "", "-r", name, "-w", old, "1,40 0 0 12")
 	failed(t, cli.Failed, "", "-r", name, "-y", "RAW", "-w", old, acceptAll)
+	failed(t, cli.Failed, "", "-r", filepath.Join(testdata, "captures/ether-nano.pcapng"), "-w", old, "tcp prot 80")
 	if read(t, old) != "precious" {
 		t.Error("the output was emptied for nothing")
 	}

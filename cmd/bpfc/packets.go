@@ -82,14 +82,14 @@ func (p *perLinkType[F]) get(link capture.LinkType) (F, error) {
 	return f, nil
 }
 
-// prepare makes the filter for the link type that a capture begins by naming,
-// so that what is wrong with it is said before a file is made. A pcap file has
-// no other; in pcapng, an interface that is described need not have packets.
+// prepare makes the filter for the first packet, so that what is wrong with it is
+// said before a file is made.
 func (p *perLinkType[F]) prepare(from *packets) error {
-	if from.Format() != capture.Pcap {
+	link, ok := from.FirstLinkType()
+	if !ok {
 		return nil
 	}
-	_, err := p.get(from.LinkType())
+	_, err := p.get(link)
 	return err
 }
 

@@ -46,8 +46,7 @@ func (t *tool) readFile(ctx context.Context) error {
 		}
 		return r.readError(err)
 	}
-	// What is wrong with the filter is said before a file is made. In pcapng,
-	// an interface that is described need not have any packets.
+	// What is wrong with the filter is said before a file is made.
 	if r.filtered = t.engine != engineBoth; r.filtered {
 		err = r.Filter(func(link capture.LinkType) (*jit.Filter, error) {
 			j, err := r.judge(link)
@@ -56,8 +55,8 @@ func (t *tool) readFile(ctx context.Context) error {
 			}
 			return j.filter, nil
 		})
-	} else if r.Format() == capture.Pcap {
-		_, err = r.judge(r.LinkType())
+	} else if link, ok := r.FirstLinkType(); ok {
+		_, err = r.judge(link)
 	}
 	if err != nil {
 		return err

@@ -512,6 +512,23 @@ func TestNoMatch(t *testing.T) {
 	}
 }
 
+// TestKeeps: what is wrong with a filter is found before a file is written over.
+func TestKeeps(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	if err := os.WriteFile(out, []byte("precious"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []capture.Format{capture.Pcap, capture.Pcapng} {
+		in := writeMix(t, 10, capture.WriterOptions{Format: format})
+		for _, args := range [][]string{{"tcp prot 80"}, {"wlan type mgt"}, {"-engine", "both", "tcp prot 80"}, {"-y", "RAW", "tcp"}} {
+			r := call(append([]string{"-r", in, "-w", out}, args...)...)
+			if got, err := os.ReadFile(out); r.status != 1 || r.stdout != "" || string(got) != "precious" {
+				t.Errorf("%v %v: %+v, then %q, %v", format, args, r, got, err)
+			}
+		}
+	}
+}
+
 // TestRates: a line of progress is written over, and goes in the end.
 func TestRates(t *testing.T) {
 	for _, progress := range []bool{false, true} {
