@@ -8,9 +8,10 @@ import (
 )
 
 // Filter makes Next give only packets that match the filter for their link type.
-// It calls newFilter once for each link type that turns up: that of the first packet
-// at once, if FirstLinkType tells it, any other when Next comes by such a packet;
-// what fails there ends reading with newFilter's error. The filters see no metadata; Verdict is what one returned.
+// It calls newFilter once for each link type that turns up: for that of the first
+// packet at once, if FirstLinkType tells it, for any other when Next comes by such a
+// packet. An error of newFilter is Filter's, which then changes nothing, or Next's,
+// which then is at its end. The filters see no metadata.
 //
 // With WithReadAhead, packets are filtered in the goroutines that read them: several
 // at a time, not in order, and also some that Next never comes to.
@@ -35,7 +36,8 @@ func (r *Reader) Filter(newFilter func(LinkType) (*jit.Filter, error)) error {
 	return nil
 }
 
-// Verdict is what the filter returned for the last packet; 0 without one.
+// Verdict is what the filter returned for the last packet: how many of its bytes to
+// keep, as filters say it. It is 0 if there is no filter.
 func (r *Reader) Verdict() uint32 { return r.verdict }
 
 // PassedBytes returns how many bytes the packets had that Packets counts, as far
